@@ -18,6 +18,7 @@
     - NotFound            nothing by that name
     - Conflict            the state of the thing does not allow it
     - UnsupportedMedia    a content type that this route does not read
+  x LogDamaged            a record of the log does not match its checksum; never skipped silently
   x SetupError            the surroundings are not fit to start in; a sentence for a person
 
 HTTP statuses are in one place only: ``shared/http/problems.py``.
@@ -161,6 +162,12 @@ class UnsupportedMedia(PermanentError):
     """A content type that this route does not read."""
 
     code = "unsupported_media_type"
+
+
+class LogDamaged(JourneylineError):
+    """A record of the log does not match its checksum."""
+
+    code = "log_damaged"
 
 
 class SetupError(JourneylineError):
