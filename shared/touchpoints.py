@@ -11,7 +11,11 @@ import msgspec
 
 from shared.instants import Instant
 
-JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+JsonValue: TypeAlias = object
+"""None, bool, int, float, str, a list of these, or a dict of these by str; as msgspec decodes.
+
+Spelt ``object`` because msgspec cannot resolve a recursive alias; code narrows before it looks.
+"""
 JsonObject: TypeAlias = dict[str, JsonValue]
 
 

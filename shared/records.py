@@ -1,0 +1,139 @@
+"""The wire of the log: what ingest appends and the classifier reads.
+
+Every record is one CloudEvent 1.0 in structured JSON mode, so that any consumer of the topic can
+read it. There are two types: an accepted touchpoint, and a rejected item on its way into the
+quarantine. The record's key is the touchpoint's primary identifier (``kind:value``), or the
+quarantine id.
+"""
+
+from datetime import datetime
+from typing import Final, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from shared.errors import Fault
+from shared.touchpoints import Channel, Identifier, JsonObject
+
+SOURCE_PREFIX: Final = "/sources/"
+RAW_KEPT_BYTES: Final = 65_536
+"""How much of a rejected item's raw bytes is kept."""
+
+
+class TouchpointData(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """An accepted touchpoint, normalised, with everything that a fold or a reader may need.
+
+    ``identifiers`` are ``kind:value``, the primary one first. ``occurred_at`` and ``sent_at`` are
+    as the sender gave them, None where it gave none; ``effective_at`` is fixed here once.
+    """
+
+    type: str
+    channel: Channel
+    identifiers: tuple[str, ...]
+    received_at: datetime
+    effective_at: datetime
+    occurred_at: datetime | None = None
+    sent_at: datetime | None = None
+    properties: JsonObject = {}
+    context: JsonObject = {}
+    traits: JsonObject = {}
+    text: str | None = None
+    flags: tuple[str, ...] = ()
+    links: bool = True
+    """False where the source's setting keeps this touchpoint from linking identifiers."""
+    historical: bool = False
+    redrive_of: UUID | None = None
+    """The quarantine id this touchpoint was repaired from."""
+
+
+class RejectedData(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """An item that ingest refused, with its reason and its first 64 KiB as sent.
+
+    ``raw`` travels as base64; ``raw_length`` and ``raw_sha256`` are of the whole item. ``event_id``
+    is what the sender gave, where it could be read.
+    """
+
+    reason: str
+    message: str
+    received_at: datetime
+    raw: bytes
+    raw_length: int
+    raw_sha256: str
+    event_id: str | None = None
+    errors: tuple[Fault, ...] = ()
+    channel: Channel | None = None
+
+
+class _Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=False):
+    id: str
+    source: str
+    time: datetime
+    specversion: str = "1.0"
+    datacontenttype: str = "application/json"
+
+    @property
+    def sender(self) -> str:
+        """The name of the source that posted this."""
+        return self.source.removeprefix(SOURCE_PREFIX)
+
+
+class TouchpointRecord(_Envelope, frozen=True, kw_only=True, tag="journeyline.touchpoint.accepted"):
+    """An accepted touchpoint in its envelope; ``id`` is the touchpoint's event id."""
+
+    data: TouchpointData
+
+    @property
+    def primary(self) -> Identifier:
+        """The identifier that this touchpoint belongs to."""
+        kind, _, value = self.data.identifiers[0].partition(":")
+        return Identifier(kind, value)
+
+
+class RejectedRecord(_Envelope, frozen=True, kw_only=True, tag="journeyline.touchpoint.rejected"):
+    """A rejected item in its envelope; ``id`` is its quarantine id, a UUID."""
+
+    data: RejectedData
+
+
+Record: TypeAlias = TouchpointRecord | RejectedRecord
+
+_encoder: Final = msgspec.json.Encoder()
+_decoder: Final[msgspec.json.Decoder[Record]] = msgspec.json.Decoder(Record)
+
+
+def touchpoint_record(source: str, event_id: str, data: TouchpointData) -> TouchpointRecord:
+    """Put *data* into its envelope."""
+    return TouchpointRecord(
+        id=event_id, source=SOURCE_PREFIX + source, time=data.received_at, data=data
+    )
+
+
+def rejected_record(source: str, quarantine_id: UUID, data: RejectedData) -> RejectedRecord:
+    """Put *data* into its envelope."""
+    return RejectedRecord(
+        id=str(quarantine_id), source=SOURCE_PREFIX + source, time=data.received_at, data=data
+    )
+
+
+def key_of(record: Record) -> bytes:
+    """Return the log key that keeps one customer's records in one partition."""
+    key = record.data.identifiers[0] if isinstance(record, TouchpointRecord) else record.id
+    return key.encode()
+
+
+def encode(record: Record) -> bytes:
+    """Write *record* as structured-mode JSON."""
+    return _encoder.encode(record)
+
+
+def decode(value: bytes) -> Record:
+    """Read what ``encode`` wrote.
+
+    Raises:
+        msgspec.DecodeError: *value* is no such record.
+    """
+    return _decoder.decode(value)
