@@ -1,0 +1,349 @@
+"""The PostgreSQL schema, as SQLAlchemy Core tables; the migrations create what stands here.
+
+What every table is for stands in ARCHITECTURE.md. Text that takes part in canonical order or in
+keysets is ``COLLATE "C"``: it compares by code point, as the fold does.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+metadata = MetaData()
+Moment = DateTime(timezone=True)
+
+deployment = Table(
+    "deployment",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", JSON, nullable=False),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("name", Text(collation="C"), primary_key=True),
+    Column("channel", Text, nullable=False),
+    Column("settings", JSON, nullable=False, server_default=text("'{}'")),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text),
+    Column("source", Text(collation="C"), ForeignKey("sources.name")),
+    Column("scopes", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+    Column("last_used_at", Moment),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("reason", Text),
+    Column("details", JSON, nullable=False, server_default=text("'{}'")),
+    Column("previous_hash", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("id", SmallInteger, Identity(always=True), primary_key=True),
+    Column("log_id", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("epoch", BigInteger, nullable=False, server_default=text("0")),
+    Column("owner", Text),
+    Column("claimed_at", Moment),
+    Column("start_offset", BigInteger, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    Column("stored", BigInteger, nullable=False, server_default=text("0")),
+    Column("duplicate", BigInteger, nullable=False, server_default=text("0")),
+    Column("quarantined", BigInteger, nullable=False, server_default=text("0")),
+    Column("erased", BigInteger, nullable=False, server_default=text("0")),
+    Column("gaps", BigInteger, nullable=False, server_default=text("0")),
+    Column("read_through", Moment),
+    Column("progress_at", Moment),
+    UniqueConstraint("log_id", "topic", "partition"),
+)
+
+source_counts = Table(
+    "source_counts",
+    metadata,
+    Column("claim_id", SmallInteger, ForeignKey("claims.id"), primary_key=True),
+    Column("source", Text(collation="C"), primary_key=True),
+    Column("accepted", BigInteger, nullable=False, server_default=text("0")),
+    Column("rejected", BigInteger, nullable=False, server_default=text("0")),
+    Column("stored", BigInteger, nullable=False, server_default=text("0")),
+    Column("duplicate", BigInteger, nullable=False, server_default=text("0")),
+    Column("quarantined", BigInteger, nullable=False, server_default=text("0")),
+    Column("erased", BigInteger, nullable=False, server_default=text("0")),
+    Column("last_received_at", Moment),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("source", Text(collation="C"), nullable=False),
+    Column("event_id", Text(collation="C")),
+    Column("reason", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("errors", JSON, nullable=False, server_default=text("'[]'")),
+    Column("raw", LargeBinary, nullable=False),
+    Column("raw_length", BigInteger, nullable=False),
+    Column("raw_sha256", Text, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("claim_id", SmallInteger, ForeignKey("claims.id")),
+    Column("log_offset", BigInteger),
+    Column("status", Text, nullable=False, server_default=text("'open'")),
+    Column("settled_at", Moment),
+    Column("settled_reason", Text),
+    Column("redriven_event_id", Text(collation="C")),
+)
+
+duplicates = Table(
+    "duplicates",
+    metadata,
+    Column("source", Text(collation="C"), primary_key=True),
+    Column("event_id", Text(collation="C"), primary_key=True),
+    Column("seen", Integer, nullable=False),
+    Column("conflicts", Integer, nullable=False, server_default=text("0")),
+    Column("last_seen_at", Moment, nullable=False),
+    Column("last_conflict", JSON),
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("certificate_id", Uuid, nullable=False),
+    Column("erased_at", Moment, nullable=False),
+    Column("lifted_at", Moment),
+)
+
+Index("quarantine_by_event", quarantine.c.source, quarantine.c.event_id)
+Index("quarantine_by_time", quarantine.c.received_at.desc(), quarantine.c.id)
+
+identifiers = Table(
+    "identifiers",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("kind", Text(collation="C"), nullable=False),
+    Column("value", Text(collation="C"), nullable=False),
+    Column("own_id", Uuid, nullable=False, unique=True),
+    Column("customer_id", Uuid, nullable=False),
+    Column("first_seen_at", Moment, nullable=False),
+    Column("last_seen_at", Moment, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    UniqueConstraint("kind", "value"),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("a_id", BigInteger, ForeignKey("identifiers.id"), primary_key=True),
+    Column("b_id", BigInteger, ForeignKey("identifiers.id"), primary_key=True),
+    Column("effective_at", Moment, primary_key=True),
+    Column("source", Text(collation="C"), primary_key=True),
+    Column("event_id", Text(collation="C"), primary_key=True),
+    Column("recorded_at", Moment, nullable=False),
+    Column("reason", Text),
+    Column("actor", Text),
+    Column("seen", Integer, nullable=False, server_default=text("1")),
+    Column("refused", Boolean, nullable=False, server_default=text("false")),
+    Column("id", Uuid, nullable=False, server_default=text("gen_random_uuid()"), unique=True),
+)
+
+bars = Table(
+    "bars",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("a_id", BigInteger, ForeignKey("identifiers.id"), nullable=False),
+    Column("b_id", BigInteger, ForeignKey("identifiers.id"), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("lifted_at", Moment),
+    Column("lifted_reason", Text),
+    Column("lifted_by", Text),
+)
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("profile", JSON, nullable=False),
+    Column("touchpoints", BigInteger, nullable=False),
+    Column("first_at", Moment, nullable=False),
+    Column("first_channel", Text, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+Index("identifiers_by_customer", identifiers.c.customer_id)
+Index("links_by_b", links.c.b_id)
+Index(
+    "bars_in_force",
+    bars.c.a_id,
+    bars.c.b_id,
+    unique=True,
+    postgresql_where=text("lifted_at IS NULL"),
+)
+
+touchpoints = Table(
+    "touchpoints",
+    metadata,
+    Column("identifier_id", BigInteger, ForeignKey("identifiers.id"), nullable=False),
+    Column("effective_at", Moment, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("occurred_at", Moment),
+    Column("sent_at", Moment),
+    Column("log_offset", BigInteger, nullable=False),
+    Column("claim_id", SmallInteger, ForeignKey("claims.id"), nullable=False),
+    Column("historical", Boolean, nullable=False, server_default=text("false")),
+    Column("source", Text(collation="C"), primary_key=True),
+    Column("event_id", Text(collation="C"), primary_key=True),
+    Column("channel", Text, nullable=False),
+    Column("type", Text(collation="C"), nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("text", Text),
+)
+
+Index(
+    "touchpoints_in_order",
+    touchpoints.c.identifier_id,
+    touchpoints.c.effective_at,
+    touchpoints.c.source,
+    touchpoints.c.event_id,
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", SmallInteger, Identity(always=True), primary_key=True),
+    Column("version", Text, nullable=False, unique=True),
+    Column("key", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("is_default", Boolean, nullable=False, server_default=text("false")),
+    Column("created_at", Moment, nullable=False),
+    Column("activated_at", Moment),
+)
+
+activations = Table(
+    "activations",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("model_id", SmallInteger, ForeignKey("models.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("activated_at", Moment, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("superseded_at", Moment),
+)
+
+journeys = Table(
+    "journeys",
+    metadata,
+    Column("customer_id", Uuid, primary_key=True),
+    Column("model_id", SmallInteger, ForeignKey("models.id"), primary_key=True),
+    Column("state", LargeBinary, nullable=False),
+    Column("stage", Text),
+    Column("activity", Text),
+    Column("cycle", Integer, nullable=False),
+    Column("peak_stage", Text),
+    Column("stage_since", Moment),
+    Column("next_at", Moment),
+    Column("settled_through", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("customer_id", Uuid, primary_key=True),
+    Column("model_id", SmallInteger, ForeignKey("models.id"), primary_key=True),
+    Column("effective_at", Moment, primary_key=True),
+    Column("source", Text(collation="C"), primary_key=True),
+    Column("event_id", Text(collation="C"), primary_key=True),
+    Column("touchpoints", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+)
+
+transitions = Table(
+    "transitions",
+    metadata,
+    Column("customer_id", Uuid, primary_key=True),
+    Column("model_id", SmallInteger, ForeignKey("models.id"), primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("id", Text(collation="C"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("axis", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("from_key", Text),
+    Column("to_key", Text, nullable=False),
+    Column("cycle", Integer, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("cause", JSON, nullable=False),
+    Column("decided_at", Moment, nullable=False),
+    Column("superseded_at", Moment),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("seq", BigInteger, unique=True),
+    Column("customer_id", Uuid),
+    Column("type", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("relayed_at", Moment),
+)
+
+Index("models_one_active", models.c.key, unique=True, postgresql_where=text("state = 'active'"))
+Index("models_one_default", models.c.is_default, unique=True, postgresql_where=text("is_default"))
+Index("journeys_due", journeys.c.next_at, postgresql_where=text("next_at IS NOT NULL"))
+Index(
+    "transitions_in_order",
+    transitions.c.customer_id,
+    transitions.c.model_id,
+    transitions.c.at,
+    transitions.c.id,
+)
+Index("outbox_waiting", outbox.c.id, postgresql_where=text("seq IS NULL"))
+Index("outbox_unrelayed", outbox.c.id, postgresql_where=text("relayed_at IS NULL"))
