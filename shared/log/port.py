@@ -72,6 +72,11 @@ class LogReader(Protocol):
         ...
 
     @property
+    def log_id(self) -> str:
+        """What tells this log from every other, also from one made anew under its name."""
+        ...
+
+    @property
     def assigned(self) -> frozenset[int]:
         """The partitions this reader is given to read at the moment."""
         ...
