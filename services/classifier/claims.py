@@ -1,0 +1,159 @@
+"""Claims: who reads which partition, how far, and what became of every record.
+
+A claim row is the only offset that counts. It moves in the transaction that stores what the
+records caused, under an epoch that every new owner raises, so a process that lost its partition
+without noticing can never write again. In it, at any time::
+
+    next_offset - start_offset = stored + duplicate + quarantined + erased + gaps
+"""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import asyncpg
+
+from shared.errors import OwnershipLost
+from shared.instants import Instant, datetime_of
+
+_TAKE = """
+INSERT INTO claims (log_id, topic, partition, epoch, owner, claimed_at, start_offset, next_offset,
+                    progress_at)
+VALUES ($1, $2, $3, 1, $4, $5, $6, $6, $5)
+ON CONFLICT (log_id, topic, partition) DO UPDATE
+   SET epoch = claims.epoch + 1, owner = $4, claimed_at = $5, progress_at = $5
+RETURNING id, epoch, next_offset
+"""
+_HOLD = """
+SELECT 1 FROM claims WHERE id = $1 AND epoch = $2 AND next_offset = $3 FOR UPDATE
+"""
+_SETTLE = """
+UPDATE claims
+   SET next_offset = $2, stored = stored + $3, duplicate = duplicate + $4,
+       quarantined = quarantined + $5, erased = erased + $6, gaps = gaps + $7,
+       read_through = greatest(read_through, $8), progress_at = $9
+ WHERE id = $1
+"""
+_IDLE = """
+UPDATE claims SET read_through = greatest(read_through, $4), progress_at = $4
+ WHERE id = $1 AND epoch = $2 AND next_offset = $3
+RETURNING 1
+"""
+_PROGRESS = "SELECT next_offset FROM claims WHERE id = $1 AND epoch = $2"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to classify one partition from ``next_offset`` on, until someone else takes it."""
+
+    id: int
+    partition: int
+    epoch: int
+    next_offset: int
+
+    def at(self, next_offset: int) -> Self:
+        """Return the claim after everything before *next_offset* was classified."""
+        return replace(self, next_offset=next_offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of the records of one batch; every record is counted exactly once."""
+
+    stored: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    erased: int = 0
+    gaps: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.stored + other.stored,
+            self.duplicate + other.duplicate,
+            self.quarantined + other.quarantined,
+            self.erased + other.erased,
+            self.gaps + other.gaps,
+        )
+
+
+async def take_claim(
+    connection: asyncpg.Connection,
+    *,
+    log_id: str,
+    topic: str,
+    partition: int,
+    owner: str,
+    start_offset: int,
+    now: Instant,
+) -> Claim:
+    """Take *partition* over from whoever has it.
+
+    Args:
+        connection: In a transaction of its own, or in none.
+        log_id: Which log; one made anew under the same topic starts its own count.
+        topic: The topic's name.
+        partition: The partition's number in it.
+        owner: Shown to operators; means nothing else.
+        start_offset: Where the log begins, for a partition that no one has read before.
+        now: The time of the take-over.
+    """
+    row = await connection.fetchrow(
+        _TAKE, log_id, topic, partition, owner, datetime_of(now), start_offset
+    )
+    return Claim(row["id"], partition, row["epoch"], row["next_offset"])
+
+
+async def hold_claim(connection: asyncpg.Connection, claim: Claim) -> None:
+    """Lock *claim* until the transaction ends.
+
+    Raises:
+        OwnershipLost: another owner has taken the partition, or this batch is committed already.
+    """
+    if await connection.fetchval(_HOLD, claim.id, claim.epoch, claim.next_offset) is None:
+        raise OwnershipLost(f"partition {claim.partition} is no longer held in epoch {claim.epoch}")
+
+
+async def settle_claim(
+    connection: asyncpg.Connection,
+    claim: Claim,
+    tally: Tally,
+    *,
+    next_offset: int,
+    read_through: Instant,
+    now: Instant,
+) -> None:
+    """Move the held *claim* to *next_offset* and count what became of the records before it."""
+    await connection.execute(
+        _SETTLE,
+        claim.id,
+        next_offset,
+        tally.stored,
+        tally.duplicate,
+        tally.quarantined,
+        tally.erased,
+        tally.gaps,
+        datetime_of(read_through),
+        datetime_of(now),
+    )
+
+
+async def note_read_to_end(connection: asyncpg.Connection, claim: Claim, seen_at: Instant) -> None:
+    """Note that at *seen_at* the partition held nothing beyond *claim*.
+
+    Raises:
+        OwnershipLost: another owner has taken the partition.
+    """
+    moment = datetime_of(seen_at)
+    if not await connection.fetchval(_IDLE, claim.id, claim.epoch, claim.next_offset, moment):
+        raise OwnershipLost(f"partition {claim.partition} is no longer held in epoch {claim.epoch}")
+
+
+async def committed_offset(connection: asyncpg.Connection, claim: Claim) -> int:
+    """Return how far *claim* got, for when the outcome of a commit is unknown.
+
+    Raises:
+        OwnershipLost: another owner has taken the partition.
+    """
+    offset = await connection.fetchval(_PROGRESS, claim.id, claim.epoch)
+    if offset is None:
+        raise OwnershipLost(f"partition {claim.partition} is no longer held in epoch {claim.epoch}")
+    return int(offset)
