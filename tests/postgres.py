@@ -1,0 +1,176 @@
+"""One PostgreSQL for all tests of a run, whichever process runs them.
+
+A keeper process (``python -m tests.postgres FOLDER``) holds the server, so that no test process
+owns what the others use. Every user holds a shared lock on a file; the keeper waits for the
+exclusive one, which the system grants when the last user is gone, however it went.
+
+``TEST_DATABASE_URL`` names a server to use instead; its role must be allowed to create databases.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+from uuid import uuid4
+
+import asyncpg
+from sqlalchemy import make_url
+
+from services.standalone.postgres import running_postgres
+from shared.storage.migrate import upgrade
+
+T = TypeVar("T")
+
+_ROOT: Final = Path(__file__).parents[1]
+_START_LIMIT_SECONDS: Final = 180.0
+_THROW_AWAY: Final = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_connections": "200",
+    "autovacuum": "off",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresForTests:
+    """A server whose databases start with *prefix*; ``{prefix}_migrated`` is the template."""
+
+    url: str
+    prefix: str
+
+    @contextmanager
+    def database(self, *, migrated: bool = True) -> Generator[str]:
+        """Yield the address of a fresh database, at the newest revision or empty."""
+        name = f"{self.prefix}_{uuid4().hex}"
+        template = self.template if migrated else "template0"
+        create = f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"
+        run_apart(execute(self.url, create))
+        try:
+            yield address(self.url, name)
+        finally:
+            run_apart(execute(self.url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+    @property
+    def template(self) -> str:
+        return f"{self.prefix}_migrated"
+
+
+def run_apart(work: Coroutine[object, object, T]) -> T:
+    """Run *work* to its end on an event loop of its own, also while another one exists."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+def address(url: str, database: str) -> str:
+    """Return *url* with another database in it."""
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+async def execute(url: str, *statements: str) -> None:
+    """Run *statements*, each in a transaction of its own."""
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(plain)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def joined_postgres(folder: Path) -> Generator[PostgresForTests]:
+    """Use the server of *folder*, which the first user starts and none of them has to stop."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "users.lock").open("w") as users:
+        with (folder / "start.lock").open("w") as start:
+            fcntl.flock(start, fcntl.LOCK_EX)
+            fcntl.flock(users, fcntl.LOCK_SH)
+            server = _read(folder) or _start_keeper(folder)
+        yield server
+
+
+def _read(folder: Path) -> PostgresForTests | None:
+    with suppress(FileNotFoundError):
+        return PostgresForTests(**json.loads((folder / "server.json").read_text("utf-8")))
+    return None
+
+
+def _start_keeper(folder: Path) -> PostgresForTests:
+    log = folder / "keeper.log"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    pid = os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-m", "tests.postgres", str(folder)],
+        {**os.environ, "PYTHONPATH": str(_ROOT)},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    deadline = time.monotonic() + _START_LIMIT_SECONDS
+    while time.monotonic() < deadline and os.waitpid(pid, os.WNOHANG) == (0, 0):
+        if (server := _read(folder)) is not None:
+            return server
+        time.sleep(0.02)
+    raise RuntimeError(f"PostgreSQL for the tests did not start:\n{log.read_text('utf-8')}")
+
+
+async def _keep(folder: Path) -> None:
+    with (folder / "users.lock").open("w") as users:
+        async with _server(folder) as url:
+            server = PostgresForTests(url, f"test_{uuid4().hex[:8]}")
+            await execute(url, f"CREATE DATABASE {server.template} TEMPLATE template0")
+            await upgrade(address(url, server.template))
+            growing = folder / "server.json.new"
+            growing.write_text(json.dumps({"url": url, "prefix": server.prefix}), "utf-8")
+            growing.replace(folder / "server.json")
+            await asyncio.to_thread(fcntl.flock, users, fcntl.LOCK_EX)
+            (folder / "server.json").unlink()
+            if "TEST_DATABASE_URL" in os.environ:
+                await _drop_all(server)
+        shutil.rmtree(folder / "postgres", ignore_errors=True)
+
+
+@asynccontextmanager
+async def _server(folder: Path) -> AsyncGenerator[str]:
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder / "postgres")
+    async with running_postgres(
+        folder / "postgres", progress=print, settings=_THROW_AWAY
+    ) as postgres:
+        yield postgres.dsn
+
+
+async def _drop_all(server: PostgresForTests) -> None:
+    """Drop the template, and what tests that were killed could not drop."""
+    plain = make_url(server.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(plain)
+    try:
+        left = await connection.fetch(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, $1)", server.prefix
+        )
+        for row in left:
+            await connection.execute(f"DROP DATABASE {row['datname']} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_keep(Path(sys.argv[1])))
