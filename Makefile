@@ -1,0 +1,54 @@
+# Every task of this repository. `make` alone lists them.
+
+PYTHON ?= python3
+PORT ?= 8080
+HOST ?= 127.0.0.1
+DATA ?= ./data
+DEMO ?= 1
+WORKERS ?= 2
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-full lint format arch cov check bench
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: .venv/.runtime ## make .venv with the locked dependencies and the journeyline command
+
+.venv/.runtime: requirements.lock pyproject.toml deploy/environment.py
+	@$(PYTHON) deploy/environment.py requirements.lock
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements-dev.lock
+	@$(PYTHON) deploy/environment.py requirements-dev.lock
+	@touch $@
+
+run: setup ## start the whole product on one port (PORT=8080 HOST=127.0.0.1 DATA=./data DEMO=1)
+	@exec $(BIN)/journeyline up --host $(HOST) --port $(PORT) --data $(DATA) $(if $(filter 0,$(DEMO)),--no-demo,--demo)
+
+test: .venv/.dev ## all tests, in parallel; what is skipped says why
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+test-full: .venv/.dev ## the long versions: thousands of examples, long fault runs
+	@HYPOTHESIS_PROFILE=full LONG_RUNS=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal --timeout 3600
+
+format: .venv/.dev ## put every file into one format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lint: .venv/.dev ## static checks: format, ruff, mypy
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+arch: .venv/.dev ## the import contracts
+	@$(BIN)/lint-imports
+
+cov: .venv/.dev ## tests with branch coverage
+	@HYPOTHESIS_PROFILE=ci $(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing:skip-covered
+
+check: lint arch test ## everything CI runs
+
+bench: .venv/.dev ## the benchmark suite, with a written report in bench-report/
+	@$(BIN)/python -m benchmarks
