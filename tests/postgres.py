@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,9 @@ T = TypeVar("T")
 
 _ROOT: Final = Path(__file__).parents[1]
 _START_LIMIT_SECONDS: Final = 180.0
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - only a folder of our own in it is used
+_ROOM_BYTES: Final = 2 << 30
+_NAME: Final = "journeyline-tests-"
 _THROW_AWAY: Final = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -131,7 +135,7 @@ def _start_keeper(folder: Path) -> PostgresForTests:
 
 async def _keep(folder: Path) -> None:
     with (folder / "users.lock").open("w") as users:
-        async with _server(folder) as url:
+        async with _server() as url:
             server = PostgresForTests(url, f"test_{uuid4().hex[:8]}")
             await execute(url, f"CREATE DATABASE {server.template} TEMPLATE template0")
             await upgrade(address(url, server.template))
@@ -142,20 +146,32 @@ async def _keep(folder: Path) -> None:
             (folder / "server.json").unlink()
             if "TEST_DATABASE_URL" in os.environ:
                 await _drop_all(server)
-        shutil.rmtree(folder / "postgres", ignore_errors=True)
 
 
 @asynccontextmanager
-async def _server(folder: Path) -> AsyncGenerator[str]:
+async def _server() -> AsyncGenerator[str]:
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return
-    with suppress(FileNotFoundError):
-        shutil.rmtree(folder / "postgres")
-    async with running_postgres(
-        folder / "postgres", progress=print, settings=_THROW_AWAY
-    ) as postgres:
-        yield postgres.dsn
+    with _throw_away_folder() as folder:
+        async with running_postgres(folder, progress=print, settings=_THROW_AWAY) as postgres:
+            yield postgres.dsn
+
+
+@contextmanager
+def _throw_away_folder() -> Generator[Path]:
+    """Yield a folder in memory where there is room: a fresh database takes 30 ms there, not 300."""
+    roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES
+    home = _MEMORY if roomy else Path(tempfile.gettempdir())
+    for left in home.glob(f"{_NAME}*"):  # by keepers that were killed
+        if not Path("/proc", left.name.removeprefix(_NAME)).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = home / f"{_NAME}{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 async def _drop_all(server: PostgresForTests) -> None:
