@@ -38,7 +38,6 @@ UPDATE claims SET read_through = greatest(read_through, $4), progress_at = $4
  WHERE id = $1 AND epoch = $2 AND next_offset = $3
 RETURNING 1
 """
-_PROGRESS = "SELECT next_offset FROM claims WHERE id = $1 AND epoch = $2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +144,3 @@ async def note_read_to_end(connection: asyncpg.Connection, claim: Claim, seen_at
     moment = datetime_of(seen_at)
     if not await connection.fetchval(_IDLE, claim.id, claim.epoch, claim.next_offset, moment):
         raise OwnershipLost(f"partition {claim.partition} is no longer held in epoch {claim.epoch}")
-
-
-async def committed_offset(connection: asyncpg.Connection, claim: Claim) -> int:
-    """Return how far *claim* got, for when the outcome of a commit is unknown.
-
-    Raises:
-        OwnershipLost: another owner has taken the partition.
-    """
-    offset = await connection.fetchval(_PROGRESS, claim.id, claim.epoch)
-    if offset is None:
-        raise OwnershipLost(f"partition {claim.partition} is no longer held in epoch {claim.epoch}")
-    return int(offset)

@@ -1,0 +1,211 @@
+"""One batch, one transaction: claim, dedupe, store, link, fold, transitions, counts."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import asyncpg
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.classifier.active_models import ActiveModels
+from services.classifier.claims import (
+    Claim,
+    Tally,
+    hold_claim,
+    note_read_to_end,
+    settle_claim,
+    take_claim,
+)
+from services.classifier.counts import add_counts, count_by_source
+from services.classifier.identities import Identities
+from services.classifier.poison import PoisonLimit
+from services.classifier.quarantine import quarantine
+from services.classifier.reading import (
+    Arrival,
+    Item,
+    Refusal,
+    first_arrivals,
+    read_record,
+    read_through_of,
+    refusal_of,
+)
+from services.classifier.timelines import extend_timelines
+from services.classifier.touchpoints import count_duplicates, known_identities, store_touchpoints
+from shared.clock import Clock
+from shared.errors import DatabaseUnavailable, JourneylineError
+from shared.log.port import LogRecord
+from shared.storage.engine import driver_of
+
+log = structlog.get_logger()
+
+POISON: Final = (
+    asyncpg.DataError,
+    asyncpg.ProgramLimitExceededError,
+    asyncpg.IntegrityConstraintViolationError,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What one record can cause by its content; anything else is the surroundings' fault."""
+
+AWAY: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+"""What may pass by itself: the batch is read again and tried again."""
+
+Connection: TypeAlias = asyncpg.Connection
+
+
+class BatchRefused(JourneylineError):
+    """So many records are poison that the fault lies with this version, not with them."""
+
+    code = "too_much_poison"
+
+
+@dataclass(frozen=True, slots=True)
+class LogIdentity:
+    """Which log the claims are about."""
+
+    log_id: str
+    topic: str
+
+
+class PostgresClassification:
+    """Classifies batches in PostgreSQL; safe for several partitions at once."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        log_identity: LogIdentity,
+        identities: Identities,
+        *,
+        owner: str,
+        clock: Clock,
+    ) -> None:
+        self._engine = engine
+        self._log = log_identity
+        self._identities = identities
+        self._models = ActiveModels()
+        self._owner = owner
+        self._clock = clock
+        self._limits: dict[int, PoisonLimit] = {}
+
+    async def claim(self, partition: int, start_offset: int) -> Claim:
+        """Take *partition* over; see ``Classification.claim``."""
+        async with self._transaction() as connection:
+            return await take_claim(
+                connection,
+                log_id=self._log.log_id,
+                topic=self._log.topic,
+                partition=partition,
+                owner=self._owner,
+                start_offset=start_offset,
+                now=self._clock(),
+            )
+
+    async def read_to_end(self, claim: Claim, seen_at: int) -> None:
+        """Note that nothing lay beyond *claim* at *seen_at*."""
+        async with self._transaction() as connection:
+            await note_read_to_end(connection, claim, seen_at)
+
+    async def classify(self, claim: Claim, records: Sequence[LogRecord]) -> Claim:
+        """Classify *records*, which are the next ones of the claimed partition.
+
+        Raises:
+            OwnershipLost: the partition is someone else's; nothing was written.
+            BatchRefused: too many records are poison; nothing was written.
+            DatabaseUnavailable: whether the batch was committed is unknown.
+        """
+        items = [read_record(record) for record in records]
+        async with self._transaction() as connection:
+            await hold_claim(connection, claim)
+            try:
+                async with connection.transaction():
+                    tally = await self._apply(connection, claim, items)
+            except POISON:
+                log.exception("batch_has_poison", partition=claim.partition, records=len(items))
+                items, tally = await self._apply_one_by_one(connection, claim, items, records)
+            next_offset = records[-1].offset + 1
+            gaps = next_offset - claim.next_offset - len(records)
+            await settle_claim(
+                connection,
+                claim,
+                tally + Tally(gaps=gaps),
+                next_offset=next_offset,
+                read_through=read_through_of(items),
+                now=self._clock(),
+            )
+        return claim.at(next_offset)
+
+    async def _apply(self, connection: Connection, claim: Claim, items: Sequence[Item]) -> Tally:
+        """Write all that *items* cause, apart from the claim itself."""
+        now = self._clock()
+        refusals = [item for item in items if isinstance(item, Refusal)]
+        await quarantine(connection, refusals, claim_id=claim.id, recorded_at=now)
+        first = first_arrivals(items)
+        known = await known_identities(connection, first)
+        fresh = [arrival for identity, arrival in first.items() if identity not in known]
+        members = await self._identities.enrol(connection, fresh, now=now)
+        stored = await store_touchpoints(
+            connection, fresh, members.row_ids, claim_id=claim.id, recorded_at=now
+        )
+        new = [arrival for arrival in fresh if arrival.identity in stored]
+        offsets = {arrival.offset for arrival in new}
+        arrivals = [item for item in items if isinstance(item, Arrival)]
+        repeated = [arrival for arrival in arrivals if arrival.offset not in offsets]
+        await count_duplicates(connection, repeated, seen_at=now)
+        regrouped = await self._identities.link(connection, new, members, now=now)
+        models = await self._models.load(connection)
+        await extend_timelines(connection, regrouped, models, now=now)
+        await add_counts(connection, claim.id, count_by_source(items, offsets))
+        return Tally(stored=len(new), duplicate=len(repeated), quarantined=len(refusals))
+
+    async def _apply_one_by_one(
+        self,
+        connection: Connection,
+        claim: Claim,
+        items: Sequence[Item],
+        records: Sequence[LogRecord],
+    ) -> tuple[list[Item], Tally]:
+        """Apply each item under a savepoint; the poisonous ones go to the quarantine instead."""
+        applied: list[Item] = []
+        tally = Tally()
+        for item, record in zip(items, records, strict=True):
+            outcome = item
+            try:
+                async with connection.transaction():
+                    tally += await self._apply(connection, claim, [item])
+            except POISON as error:
+                outcome = refusal_of(record, f"cannot be classified: {error}", code="poison")
+                async with connection.transaction():
+                    tally += await self._apply(connection, claim, [outcome])
+            applied.append(outcome)
+        poison = [after is not before for before, after in zip(items, applied, strict=True)]
+        limit = self._limits.setdefault(claim.partition, PoisonLimit())
+        if limit.exceeded(self._clock(), poison):
+            raise BatchRefused(
+                f"{sum(poison)} of {len(poison)} records could not be classified: this looks like "
+                "a faulty version or model; nothing was skipped, start a repaired one"
+            )
+        return applied, tally
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncGenerator[Connection]:
+        try:
+            async with self._engine.connect() as connection:
+                driver = await driver_of(connection)
+                async with driver.transaction():
+                    yield driver
+        except AWAY as error:
+            raise DatabaseUnavailable(f"the database did not finish the batch: {error}") from error

@@ -1,0 +1,134 @@
+"""Journeys in PostgreSQL: the cached state, the published transitions, the history to refold."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from services.classifier.following import Published, Stored
+from shared.instants import Instant, datetime_of, instant_of
+from shared.journey.fold import FoldState
+from shared.storage.rows import move_of, touchpoint_of
+from shared.touchpoints import Touchpoint
+
+_LOAD: Final = """
+SELECT customer_id, model_id, state, settled_through FROM journeys
+ WHERE customer_id = ANY($1) AND model_id = ANY($2)
+ ORDER BY customer_id, model_id
+   FOR UPDATE
+"""
+_DUE: Final = """
+SELECT customer_id, model_id, state, settled_through FROM journeys
+ WHERE next_at <= $1 AND model_id = ANY($2)
+ ORDER BY next_at, customer_id, model_id
+ LIMIT $3
+   FOR UPDATE SKIP LOCKED
+"""
+_HISTORY: Final = """
+SELECT i.customer_id, t.source, t.event_id, t.effective_at, t.channel, t.type, t.body
+  FROM identifiers i JOIN touchpoints t ON t.identifier_id = i.id
+ WHERE i.customer_id = ANY($1)
+"""
+_PUBLISHED: Final = """
+SELECT customer_id, model_id, id, n, at, axis, kind, from_key, to_key, cycle, rule, cause
+  FROM transitions
+ WHERE customer_id = ANY($1) AND model_id = ANY($2) AND superseded_at IS NULL
+"""
+_SAVE: Final = """
+INSERT INTO journeys (customer_id, model_id, state, stage, activity, cycle, peak_stage,
+                      stage_since, next_at, settled_through, updated_at)
+SELECT customer_id, model_id, state, stage, activity, cycle, peak_stage, stage_since, next_at,
+       settled_through, $11
+  FROM unnest($1::uuid[], $2::smallint[], $3::bytea[], $4::text[], $5::text[], $6::integer[],
+              $7::text[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[])
+    AS given (customer_id, model_id, state, stage, activity, cycle, peak_stage, stage_since,
+              next_at, settled_through)
+ON CONFLICT (customer_id, model_id) DO UPDATE
+   SET state = excluded.state, stage = excluded.stage, activity = excluded.activity,
+       cycle = excluded.cycle, peak_stage = excluded.peak_stage,
+       stage_since = excluded.stage_since, next_at = excluded.next_at,
+       settled_through = excluded.settled_through, updated_at = excluded.updated_at
+"""
+
+
+class JourneyKey(NamedTuple):
+    """One customer under one model."""
+
+    customer_id: UUID
+    model_id: int
+
+
+class JourneyRow(NamedTuple):
+    """What is saved of a journey besides its key; the published view of it for lists."""
+
+    state: bytes
+    stage: str | None
+    activity: str | None
+    cycle: int
+    peak_stage: str | None
+    stage_since: datetime | None
+    next_at: datetime | None
+    settled_through: datetime | None
+
+
+async def lock_journeys(
+    connection: asyncpg.Connection, customer_ids: Iterable[UUID], model_ids: Iterable[int]
+) -> dict[JourneyKey, Stored]:
+    """Load the stored journeys and keep them locked, always in the same order."""
+    rows = await connection.fetch(_LOAD, list(customer_ids), list(model_ids))
+    return {_key(row): _stored(row) for row in rows}
+
+
+async def lock_due_journeys(
+    connection: asyncpg.Connection, by: Instant, model_ids: Iterable[int], *, most: int
+) -> dict[JourneyKey, Stored]:
+    """Load and lock up to *most* journeys with a deadline at or before *by*, the oldest first.
+
+    Those that another transaction is changing are left for the next time.
+    """
+    rows = await connection.fetch(_DUE, datetime_of(by), list(model_ids), most)
+    return {_key(row): _stored(row) for row in rows}
+
+
+async def load_histories(
+    connection: asyncpg.Connection, customer_ids: Iterable[UUID]
+) -> dict[UUID, list[Touchpoint]]:
+    """Load all stored touchpoints of each customer, in canonical order."""
+    histories: dict[UUID, list[Touchpoint]] = {}
+    for row in await connection.fetch(_HISTORY, list(customer_ids)):
+        histories.setdefault(row["customer_id"], []).append(touchpoint_of(row))
+    for history in histories.values():
+        history.sort(key=lambda touchpoint: touchpoint.place)
+    return histories
+
+
+async def load_published(
+    connection: asyncpg.Connection, customer_ids: Iterable[UUID], model_ids: Iterable[int]
+) -> dict[JourneyKey, list[Published]]:
+    """Load the transitions that stand for each journey, in no particular order."""
+    published: dict[JourneyKey, list[Published]] = {}
+    for row in await connection.fetch(_PUBLISHED, list(customer_ids), list(model_ids)):
+        entry = Published(row["id"], row["n"], move_of(row))
+        published.setdefault(_key(row), []).append(entry)
+    return published
+
+
+async def save_journeys(
+    connection: asyncpg.Connection, rows: Mapping[JourneyKey, JourneyRow], *, now: Instant
+) -> None:
+    """Write *rows* over what is stored under their keys."""
+    ordered: Sequence[tuple[object, ...]] = [(*key, *rows[key]) for key in sorted(rows)]
+    if ordered:
+        columns = (list(column) for column in zip(*ordered, strict=True))
+        await connection.execute(_SAVE, *columns, datetime_of(now))
+
+
+def _key(row: asyncpg.Record) -> JourneyKey:
+    return JourneyKey(row["customer_id"], row["model_id"])
+
+
+def _stored(row: asyncpg.Record) -> Stored:
+    settled = row["settled_through"]
+    return Stored(FoldState.decode(row["state"]), instant_of(settled) if settled else None)

@@ -1,0 +1,143 @@
+"""Transitions as they are believed, taken back and told: bitemporal rows and their outbox."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from services.classifier.following import Restatement
+from services.classifier.journeys import JourneyKey
+from shared.instants import Instant, datetime_of, rfc3339
+from shared.journey.moves import Move, cause_document
+from shared.journey.render import transition_document
+from shared.touchpoints import JsonObject
+
+_SUPERSEDE: Final = """
+UPDATE transitions t SET superseded_at = $5
+  FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::integer[])
+    AS gone (customer_id, model_id, id, n)
+ WHERE t.customer_id = gone.customer_id AND t.model_id = gone.model_id
+   AND t.id = gone.id AND t.n = gone.n
+"""
+_ASSERT: Final = """
+INSERT INTO transitions (customer_id, model_id, id, at, axis, kind, from_key, to_key, cycle, rule,
+                         cause, decided_at, n)
+SELECT customer_id, model_id, id, at, axis, kind, from_key, to_key, cycle, rule, cause::json, $12,
+       coalesce((SELECT max(t.n) FROM transitions t
+                  WHERE t.customer_id = given.customer_id AND t.model_id = given.model_id
+                    AND t.id = given.id), 0) + 1
+  FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[],
+              $7::text[], $8::text[], $9::integer[], $10::text[], $11::text[])
+    AS given (customer_id, model_id, id, at, axis, kind, from_key, to_key, cycle, rule, cause)
+RETURNING customer_id, model_id, id, n
+"""
+_TELL: Final = """
+INSERT INTO outbox (customer_id, type, data, created_at)
+SELECT customer_id, type, data::json, $4
+  FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY
+    AS given (customer_id, type, data, place)
+ ORDER BY place
+"""
+_encoder: Final = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one journey takes back and says anew."""
+
+    key: JourneyKey
+    model_key: str
+    version: str
+    restatement: Restatement
+
+
+async def publish(
+    connection: asyncpg.Connection, changes: Sequence[Change], *, decided_at: Instant
+) -> None:
+    """Store *changes* and put them into the outbox, each customer's in its order."""
+    if not any(change.restatement.retracted or change.restatement.asserted for change in changes):
+        return
+    await _supersede(connection, changes, decided_at)
+    numbers = await _assert(connection, changes, decided_at)
+    told = [
+        (change.key.customer_id, kind, _encoder.encode(data).decode())
+        for change in changes
+        for kind, data in _messages(change, numbers, decided_at)
+    ]
+    columns = (list(column) for column in zip(*told, strict=True))
+    await connection.execute(_TELL, *columns, datetime_of(decided_at))
+
+
+async def _supersede(
+    connection: asyncpg.Connection, changes: Sequence[Change], at: Instant
+) -> None:
+    rows = [(*c.key, gone.id, gone.n) for c in changes for gone in c.restatement.retracted]
+    if rows:
+        columns = (list(column) for column in zip(*rows, strict=True))
+        await connection.execute(_SUPERSEDE, *columns, datetime_of(at))
+
+
+async def _assert(
+    connection: asyncpg.Connection, changes: Sequence[Change], at: Instant
+) -> dict[tuple[JourneyKey, str], int]:
+    rows = [
+        (*change.key, id_, *_columns(move))
+        for change in changes
+        for id_, move in change.restatement.asserted
+    ]
+    if not rows:
+        return {}
+    columns = (list(column) for column in zip(*rows, strict=True))
+    stored = await connection.fetch(_ASSERT, *columns, datetime_of(at))
+    return {
+        (JourneyKey(row["customer_id"], row["model_id"]), row["id"]): row["n"] for row in stored
+    }
+
+
+def _columns(move: Move) -> tuple[object, ...]:
+    return (
+        datetime_of(move.at),
+        move.axis,
+        move.kind,
+        move.from_,
+        move.to,
+        move.cycle,
+        move.rule,
+        _encoder.encode(cause_document(move.cause)).decode(),
+    )
+
+
+def _messages(
+    change: Change, numbers: dict[tuple[JourneyKey, str], int], at: Instant
+) -> list[tuple[str, JsonObject]]:
+    taken_back = [
+        (
+            "journey.transition_retracted",
+            {**_data(change, gone.move), "n": gone.n, "superseded_at": rfc3339(at)},
+        )
+        for gone in change.restatement.retracted
+    ]
+    said = [
+        (
+            "journey.transition",
+            {
+                **_data(change, move),
+                "n": numbers[change.key, id_],
+                "decided_at": rfc3339(at),
+            },
+        )
+        for id_, move in change.restatement.asserted
+    ]
+    return taken_back + said
+
+
+def _data(change: Change, move: Move) -> JsonObject:
+    customer_id = str(change.key.customer_id)
+    return {
+        **transition_document(move, change.version, customer_id),
+        "customer_id": customer_id,
+        "model": change.model_key,
+        "version": change.version,
+    }
