@@ -164,14 +164,24 @@ def _throw_away_folder() -> Generator[Path]:
     roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES
     home = _MEMORY if roomy else Path(tempfile.gettempdir())
     for left in home.glob(f"{_NAME}*"):  # by keepers that were killed
-        if not Path("/proc", left.name.removeprefix(_NAME)).exists():
+        if not _alive(int(left.name.removeprefix(_NAME))):
             shutil.rmtree(left, ignore_errors=True)
     folder = home / f"{_NAME}{os.getpid()}"
     folder.mkdir(mode=0o700)
     try:
-        yield folder
+        yield folder / "postgres"
     finally:
         shutil.rmtree(folder)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 async def _drop_all(server: PostgresForTests) -> None:

@@ -11,11 +11,12 @@
 """
 
 import secrets
+import shlex
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, Self
+from typing import Final, Self
 
 from services.standalone.commands import run_to_end
 from services.standalone.postgres_account import PostgresAccount
@@ -52,14 +53,29 @@ class PostgresCluster:
     @property
     def exists(self) -> bool:
         """Whether anything is there, be it sound or not."""
-        return self.folder.exists() and any(self.folder.iterdir())
+        try:
+            return any(self.folder.iterdir())
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True  # closed to us, or no folder at all: reading it will say so
 
-    def open_log(self) -> BinaryIO:
-        """Begin a new log, for the server to write to; the last one is kept beside it."""
+    def begin_log(self) -> None:
+        """Begin a new log for the server to write to; the last one is kept beside it."""
         with suppress(FileNotFoundError):
             self.log.replace(self.log.with_name("server.previous.log"))
         self.log.touch(mode=0o600)
-        return self.log.open("ab")
+
+    @property
+    def password_file(self) -> Path:
+        return self.folder / "password"
+
+    def prepare(self) -> None:
+        """Make the folder anew, with nothing in it but a generated password."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(mode=0o700, parents=True)
+        self.password_file.touch(mode=0o600, exist_ok=False)
+        self.password_file.write_text(secrets.token_urlsafe(24) + "\n", "utf-8")
 
     def password(self) -> str:
         """Return the role's password.
@@ -67,7 +83,7 @@ class PostgresCluster:
         Raises:
             SetupError: The file that holds it is missing, empty or closed to this user.
         """
-        file = self.folder / "password"
+        file = self.password_file
         try:
             password = file.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
@@ -76,37 +92,47 @@ class PostgresCluster:
             raise _damaged(self.folder, f"{file} is empty")
         return password
 
+    def major(self) -> int:
+        """Return the major version of the PostgreSQL that wrote these files.
+
+        Raises:
+            SetupError: They do not say so.
+        """
+        file = self.data / "PG_VERSION"
+        try:
+            return int(file.read_text("ascii"))
+        except (OSError, ValueError) as error:
+            raise _damaged(self.folder, f"cannot read {file}: {error}") from error
+
+    def check_version(self) -> None:
+        """Make sure that the bundled PostgreSQL can read these files.
+
+        Raises:
+            SetupError: They are damaged or of another major version.
+        """
+        found, ours = self.major(), bundled_major()
+        if found != ours:
+            raise SetupError(
+                f"{self.folder} was written by PostgreSQL {found}, but this journeyline brings "
+                f"PostgreSQL {ours}, which cannot read it. Start it with the journeyline that "
+                "wrote it, convert it with pg_upgrade, or choose another data folder."
+            )
+
     def check(self, account: PostgresAccount) -> None:
         """Make sure that the bundled PostgreSQL can run on these files as *account*.
 
         Raises:
-            SetupError: They are damaged, of another PostgreSQL version, or another user's.
+            SetupError: They are damaged, of another major version, or another user's.
         """
+        self.check_version()
         self.password()
-        try:
-            found = (self.data / "PG_VERSION").read_text("ascii").strip()
-            owner = self.data.stat().st_uid
-        except (OSError, UnicodeDecodeError) as error:
-            raise _damaged(
-                self.folder, f"cannot read {self.data / 'PG_VERSION'}: {error}"
-            ) from error
-        if found != str(bundled_major()):
-            raise other_major(self.folder, found)
+        owner = self.data.stat().st_uid
         if owner != account.uid:
             raise SetupError(
                 f"{self.data} belongs to user id {owner}, but PostgreSQL would run as user id "
-                f"{account.uid}. Start journeyline as the user who created the data folder."
+                f"{account.uid}. Start journeyline as the user who created the data folder, or, as "
+                f"root, run `chown -R {account.uid}:{account.gid} {shlex.quote(str(self.data))}`."
             )
-
-
-def other_major(folder: Path, found: str) -> SetupError:
-    """Return the refusal of files that PostgreSQL major *found* wrote."""
-    ours = bundled_major()
-    return SetupError(
-        f"{folder} was written by PostgreSQL {found}, but this journeyline brings PostgreSQL "
-        f"{ours}, which cannot read it. Start it with the journeyline that wrote it, or convert "
-        f"it with pg_upgrade, or choose another data folder."
-    )
 
 
 def _damaged(folder: Path, what: str) -> SetupError:
@@ -133,17 +159,24 @@ async def create_cluster(
         SetupError: ``initdb`` failed; the message carries what it said.
     """
     growing = PostgresCluster(cluster.folder.with_name(f"{cluster.folder.name}.new"))
-    shutil.rmtree(growing.folder, ignore_errors=True)
-    growing.folder.mkdir(mode=0o700, parents=True)
-    password_file = growing.folder / "password"
-    password_file.touch(mode=0o600, exist_ok=False)
-    password_file.write_text(secrets.token_urlsafe(24) + "\n", "utf-8")
-    command = [
+    try:
+        growing.prepare()
+        status, said = await run_to_end(_initdb(growing, account, durable=durable))
+        if status == 0:
+            growing.folder.replace(cluster.folder)
+    except OSError as error:
+        raise SetupError(f"Cannot create the database in {cluster.folder}: {error}.") from error
+    if status != 0:
+        raise SetupError(f"Cannot create the database in {cluster.folder}. initdb said:\n{said}")
+
+
+def _initdb(cluster: PostgresCluster, account: PostgresAccount, *, durable: bool) -> list[str]:
+    return [
         *account.command_prefix,
         str(postgres_program("initdb")),
-        f"--pgdata={growing.data}",
+        f"--pgdata={cluster.data}",
         f"--username={ROLE}",
-        f"--pwfile={password_file}",
+        f"--pwfile={cluster.password_file}",
         "--auth=scram-sha-256",
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
@@ -152,7 +185,3 @@ async def create_cluster(
         "--no-instructions",
         *([] if durable else ["--no-sync"]),
     ]
-    status, said = await run_to_end(command)
-    if status != 0:
-        raise SetupError(f"Cannot create the database in {cluster.folder}. initdb said:\n{said}")
-    growing.folder.replace(cluster.folder)

@@ -8,7 +8,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from subprocess import DEVNULL
@@ -25,11 +25,13 @@ START_LIMIT_SECONDS: Final = 120.0
 
 _SAY_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.02
+_RETRY_SECONDS: Final = 0.25
+_TAIL_BYTES: Final = 2_000
 _STOPS: Final = ((signal.SIGINT, 15.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 3.0))
 """Fast shutdown, immediate shutdown, kill; each with the seconds it gets."""
 
 _STATUS_LINE: Final = 7
-_ORPHANS = "is still in use"
+_ORPHANS: Final = "is still in use"
 
 
 @asynccontextmanager
@@ -70,9 +72,7 @@ async def stop_leftover(cluster: PostgresCluster, progress: Callable[[str], None
         SetupError: It does not end.
     """
     pid = _recorded_pid(cluster)
-    if pid is None:
-        return
-    if _serves(pid, cluster):
+    if pid is not None and _serves(pid, cluster):
         progress(f"Stopping the PostgreSQL that a killed journeyline left (process {pid}).")
         await _stop(lambda number: os.kill(pid, number), lambda: _gone(pid, cluster))
         if _serves(pid, cluster):
@@ -84,7 +84,7 @@ async def stop_leftover(cluster: PostgresCluster, progress: Callable[[str], None
 
 
 def _recorded_pid(cluster: PostgresCluster) -> int | None:
-    """Return the process id in ``postmaster.pid``, or None where there is none."""
+    """Return the process id in ``postmaster.pid``, or None where it names none."""
     try:
         return int((cluster.data / "postmaster.pid").read_text("utf-8").split("\n", 1)[0])
     except (OSError, ValueError):
@@ -107,11 +107,11 @@ def _serves(pid: int, cluster: PostgresCluster) -> bool:
 
 
 def _disown(cluster: PostgresCluster) -> None:
-    """Let the server start over the lock file of a dead one whose process id is in use again.
+    """Let the server start over the lock file of a dead one.
 
-    PostgreSQL refuses to start while the recorded process id is alive, whoever that is by now, but
-    overlooks that of its own parent. Removing the file instead would lose the check behind it: that
-    no orphan of the dead server still holds the shared memory.
+    PostgreSQL refuses to start while the recorded process id is alive, whoever that is by now, or
+    unreadable, but overlooks that of its own parent. Removing the file instead would lose the check
+    behind it: that no orphan of the dead server still holds the shared memory.
     """
     file = cluster.data / "postmaster.pid"
     with suppress(FileNotFoundError):
@@ -129,19 +129,14 @@ async def _start(
 ) -> asyncio.subprocess.Process:
     """Start the server and wait until it is ready.
 
-    A server that was killed may leave children that end a moment later; until then a new one
-    refuses to start, and is tried again.
+    A server that was killed may leave children that end only when their work is done; until then a
+    new one refuses to start, and is tried again.
     """
     parameters = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    command = [
-        *account.command_prefix,
-        str(postgres_program("postgres")),
-        "-D",
-        str(cluster.data),
-        *parameters,
-    ]
+    program = [*account.command_prefix, str(postgres_program("postgres"))]
+    cluster.begin_log()
     while True:
-        process = await _spawn(command, cluster)
+        process = await _spawn([*program, "-D", str(cluster.data), *parameters], cluster)
         try:
             await _ready(process, cluster, progress)
         except BaseException:
@@ -149,13 +144,14 @@ async def _start(
             raise
         if process.returncode is None:
             return process
-        if _ORPHANS not in _tail(cluster):
+        if _ORPHANS not in _tail(cluster, of=process.pid):
             raise SetupError(f"PostgreSQL ended while starting. {_last_words(cluster)}")
-        await asyncio.sleep(_SAY_SECONDS / 20)
+        progress("Waiting for what a killed PostgreSQL has left to end.")
+        await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _spawn(command: list[str], cluster: PostgresCluster) -> asyncio.subprocess.Process:
-    with cluster.open_log() as log:
+async def _spawn(command: Sequence[str], cluster: PostgresCluster) -> asyncio.subprocess.Process:
+    with cluster.log.open("ab") as log:
         return await asyncio.create_subprocess_exec(
             *command,
             stdin=DEVNULL,
@@ -211,7 +207,9 @@ def _last_words(cluster: PostgresCluster) -> str:
     return f"Its log {cluster.log} ends with:\n{_tail(cluster)}"
 
 
-def _tail(cluster: PostgresCluster) -> str:
+def _tail(cluster: PostgresCluster, *, of: int | None = None) -> str:
+    """Return the end of the log, from where process *of* first speaks in it."""
     with suppress(OSError):
-        return cluster.log.read_bytes()[-2_000:].decode("utf-8", "replace").strip()
+        said = cluster.log.read_bytes()[-_TAIL_BYTES:].decode("utf-8", "replace").strip()
+        return said if of is None else said[said.find(f"[{of}]") :]
     return ""
