@@ -48,7 +48,9 @@ class _Blocked:
     globs: tuple[Glob, ...]
 
     def covers(self, value: str) -> bool:
-        return value in self.values or any(glob.matches(value) for glob in self.globs)
+        return value in self.values or (
+            bool(self.globs) and any(glob.matches(value) for glob in self.globs)
+        )
 
 
 _NOTHING: Final = _Blocked(frozenset(), ())

@@ -1,0 +1,196 @@
+"""The fold of links and bars to customers, at once or link by link.
+
+Start with every identifier alone; take the links in canonical order, leaving out those that are
+barred or touch a blocked value; a link joins the components of its ends unless the union would
+hold more values of a kind than the policy allows, then it is refused.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from shared.identity.customers import Customer, Resolution
+from shared.identity.links import Bars, Link, Pair
+from shared.identity.policy import Policy
+from shared.touchpoints import Identifier
+
+
+class Step(StrEnum):
+    """What a link came to."""
+
+    JOINED = "joined"
+    """Two customers became one."""
+    TOGETHER = "together"
+    """Its ends were one customer already."""
+    REFUSED = "refused"
+    """The union would break a guard."""
+    VOID = "void"
+    """Its pair is barred, or an end is blocked."""
+    LATE = "late"
+    """It stands before links it may turn over: nothing was done, fold its neighbourhood anew."""
+
+
+class _Component:
+    """Identifiers that are one customer so far.
+
+    ``changed`` is no earlier than the last join that formed it, None if there was none; ``counts``
+    holds the kinds that have a limit; ``disputed`` says that refused links touch it.
+    """
+
+    __slots__ = ("blocked", "changed", "counts", "disputed", "members")
+
+    def __init__(self, members: list[Identifier], counts: dict[str, int]) -> None:
+        self.members = members
+        self.counts = counts
+        self.changed: Link | None = None
+        self.disputed = False
+        self.blocked = False
+
+    def changed_after(self, link: Link) -> bool:
+        return self.changed is not None and link < self.changed
+
+
+class Components:
+    """The state of the fold over the links added so far; belongs to one caller, not thread-safe.
+
+    Links added in canonical order are one step each. Another one is too, as long as it can be
+    seen that its place makes no difference:
+
+    * A pair already linked at an earlier place: nothing changes.
+    * Both components were complete at the link's place. Then what was decided there holds now;
+      and if it joins them, no later link can turn out otherwise: all that either of them met
+      later was refused, which a larger component refuses all the more.
+    * No refused link touches either component and the union breaks no guard: then nothing in them
+      was ever decided by order.
+
+    Else ``add`` answers LATE.
+    """
+
+    def __init__(self, policy: Policy, bars: Bars = frozenset()) -> None:
+        self._policy = policy
+        self._limits = policy.limits
+        self._bars = bars
+        self._component_of: dict[Identifier, _Component] = {}
+        self._earliest: dict[Pair, Link] = {}
+        self._refused: dict[Pair, Link] = {}
+
+    def add_alone(self, identifier: Identifier) -> None:
+        """Make *identifier* known; a customer of its own unless it is known already."""
+        self._component(identifier)
+
+    def add_component(
+        self, members: Iterable[Identifier], *, changed: Link | None, disputed: bool
+    ) -> None:
+        """Take over a customer from an earlier fold under the same policy and bars.
+
+        Args:
+            members: The customer's identifiers, none of them known here yet.
+            changed: The last of the links inside of the customer, None if there are none.
+            disputed: Whether refused links touch the customer.
+
+        Raises:
+            ValueError: A member is known already.
+        """
+        listed = list(members)
+        if any(member in self._component_of for member in listed):
+            raise ValueError("a member is known already")
+        counts: dict[str, int] = {}
+        for member in listed:
+            if member.kind in self._limits:
+                counts[member.kind] = counts.get(member.kind, 0) + 1
+        component = _Component(listed, counts)
+        component.changed = changed
+        component.disputed = disputed
+        component.blocked = len(listed) == 1 and self._policy.blocks(listed[0])
+        self._component_of.update(dict.fromkeys(listed, component))
+
+    def add(self, link: Link) -> Step:
+        """Add *link* and tell what it came to."""
+        a, b = self._component(link.a), self._component(link.b)
+        pair = link.pair
+        if a.blocked or b.blocked or pair in self._bars:
+            return Step.VOID
+        earliest = self._earliest.get(pair)
+        if earliest is not None and earliest <= link:
+            return Step.REFUSED if pair in self._refused else Step.TOGETHER
+        step = self._step(a, b)
+        if (a.changed_after(link) or b.changed_after(link)) and (
+            step is Step.REFUSED or a.disputed or b.disputed
+        ):
+            return Step.LATE
+        self._earliest[pair] = link
+        if step is Step.REFUSED:
+            self._refused[pair] = link
+            a.disputed = b.disputed = True
+        elif step is Step.JOINED:
+            self._join(a, b, link)
+        return step
+
+    def members_with(self, identifier: Identifier) -> frozenset[Identifier]:
+        """Return the identifiers that are one customer with *identifier*, itself included.
+
+        Raises:
+            KeyError: *identifier* is not known.
+        """
+        return frozenset(self._component_of[identifier].members)
+
+    def resolution(self) -> Resolution:
+        """Return the customers and the refused links as they are now."""
+        components = {id(component): component for component in self._component_of.values()}
+        customers = [Customer.of(each.members, self._policy) for each in components.values()]
+        customers.sort(key=lambda customer: self._policy.trust(customer.canonical))
+        return Resolution(tuple(customers), tuple(sorted(self._refused.values())))
+
+    def _component(self, identifier: Identifier) -> _Component:
+        component = self._component_of.get(identifier)
+        if component is None:
+            counts = {identifier.kind: 1} if identifier.kind in self._limits else {}
+            component = _Component([identifier], counts)
+            component.blocked = self._policy.blocks(identifier)
+            self._component_of[identifier] = component
+        return component
+
+    def _step(self, a: _Component, b: _Component) -> Step:
+        if a is b:
+            return Step.TOGETHER
+        # Components share no identifier, so the values of the union are those of both.
+        for kind, count in a.counts.items():
+            if count + b.counts.get(kind, 0) > self._limits[kind]:
+                return Step.REFUSED
+        return Step.JOINED
+
+    def _join(self, a: _Component, b: _Component, link: Link) -> None:
+        """Move the smaller component into the larger: no identifier moves more than log n times."""
+        large, small = (a, b) if len(a.members) >= len(b.members) else (b, a)
+        large.members += small.members
+        large.disputed = large.disputed or small.disputed
+        large.changed = max(each for each in (a.changed, b.changed, link) if each is not None)
+        for kind, count in small.counts.items():
+            large.counts[kind] = large.counts.get(kind, 0) + count
+        for identifier in small.members:
+            self._component_of[identifier] = large
+
+
+def resolve(
+    links: Iterable[Link],
+    bars: Bars,
+    policy: Policy,
+    *,
+    alone: Iterable[Identifier] = (),
+) -> Resolution:
+    """Fold links and bars to customers.
+
+    Args:
+        links: In any order, with any duplicates; of each pair the earliest is enough.
+        bars: The pairs whose links are void.
+        policy: Says what is blocked, what a customer may hold, and what one is called by.
+        alone: Identifiers that are customers even if no link names them.
+
+    Returns:
+        Customers over every identifier named by a link, a void one included, or by *alone*.
+    """
+    components = Components(policy, bars)
+    for identifier in alone:
+        components.add_alone(identifier)
+    for link in sorted(set(links)):
+        components.add(link)
+    return components.resolution()
