@@ -1,0 +1,88 @@
+"""The document of one customer, from rows."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import asyncpg
+
+from services.api.moments import moment_text
+from services.api.readers.customers import CustomerHead
+from shared.instants import rfc3339
+from shared.profiles import Contact, Profile
+from shared.touchpoints import JsonObject
+
+JOURNEY_MEMBERS: Final = ("stage", "activity", "cycle", "peak_stage", "next", "model", "version")
+"""What of a journey stands in the customer's own document."""
+
+
+def customer_document(
+    head: CustomerHead,
+    identifiers: Iterable[asyncpg.Record],
+    links: Iterable[asyncpg.Record],
+    journey: JsonObject,
+) -> JsonObject:
+    """Return the customer as answers carry it, freshness apart.
+
+    Args:
+        head: The customer.
+        identifiers: Rows of all its identifiers.
+        links: Rows of all links at them; the refused ones are its conflicts.
+        journey: The customer's whole journey.
+    """
+    known = list(links)
+    return {
+        "customer_id": str(head.customer_id),
+        "identifiers": [_identifier(row) for row in identifiers],
+        **profile_members(head.profile),
+        "journey": {name: journey[name] for name in JOURNEY_MEMBERS},
+        "links": [_link(row) for row in known if not row["refused"]],
+        "conflicts": [_link(row) for row in known if row["refused"]],
+    }
+
+
+def profile_members(stored: str | None) -> JsonObject:
+    """Return what a cached profile says; of a customer without touchpoints, nothing."""
+    if stored is None:
+        nothing: JsonObject = {"total": 0, "by_channel": {}}
+        return {"traits": {}, "first_touch": None, "last_touch": None, "touchpoints": nothing}
+    profile = Profile.decode(stored)
+    return {
+        "traits": profile.present_traits(),
+        "first_touch": _contact(profile.first),
+        "last_touch": _contact(profile.last),
+        "touchpoints": {"total": profile.total, "by_channel": profile.by_channel},
+    }
+
+
+def _contact(contact: Contact) -> JsonObject:
+    return {
+        "at": rfc3339(contact.at),
+        "channel": contact.channel,
+        "type": contact.type,
+        "source": contact.source,
+        "event_id": contact.event_id,
+    }
+
+
+def _identifier(row: asyncpg.Record) -> JsonObject:
+    return {
+        "kind": row["kind"],
+        "value": row["value"],
+        "first_seen_at": moment_text(row["first_seen_at"]),
+        "last_seen_at": moment_text(row["last_seen_at"]),
+    }
+
+
+def _link(row: asyncpg.Record) -> JsonObject:
+    return {
+        "id": row["id"],
+        "a": f"{row['a_kind']}:{row['a_value']}",
+        "b": f"{row['b_kind']}:{row['b_value']}",
+        "at": moment_text(row["effective_at"]),
+        "source": row["source"],
+        "event_id": row["event_id"],
+        "seen": row["seen"],
+        "barred": row["barred"],
+        "reason": row["reason"],
+        "actor": row["actor"],
+    }

@@ -1,0 +1,108 @@
+"""What requests may ask, and how it is read; a parameter that is not named here is refused."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from services.api.cursors import MAX_CHARACTERS
+from services.api.timeline import Kind
+from shared.instants import Instant, parse_rfc3339
+from shared.touchpoints import Channel
+
+LONGEST_WAIT_SECONDS: Final = 60.0
+
+
+def _instant(text: object) -> Instant:
+    return parse_rfc3339(str(text))
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not hold a NUL character")
+    return text
+
+
+def _split(texts: object) -> object:
+    """Take ``a,b`` for ``a`` and ``b``."""
+    if not isinstance(texts, list):
+        return texts
+    return [part for text in texts for part in str(text).split(",")]
+
+
+Moment = Annotated[
+    Instant,
+    BeforeValidator(_instant, json_schema_input_type=str),
+    Field(json_schema_extra={"type": "string", "format": "date-time"}),
+]
+"""A time as RFC 3339 text; an instant once read."""
+
+Text = Annotated[str, Field(max_length=200), AfterValidator(_storable)]
+"""A text that PostgreSQL can compare with."""
+
+CursorText = Annotated[str, Field(max_length=MAX_CHARACTERS, description="`next` of a page")]
+ModelName = Annotated[Text, Field(description="key of an active model, or any version")]
+
+
+class Parameters(BaseModel):
+    """What every set of parameters shares: nothing beyond what it names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Identity(BaseModel):
+    """A touchpoint's source and event id."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: Text
+    event_id: Text
+
+
+def _identity(text: object) -> Identity | object:
+    """Split ``SOURCE/EVENT_ID`` at its first slash; an event id may hold more of them."""
+    if not isinstance(text, str):
+        return text
+    source, slash, event_id = text.partition("/")
+    if not slash or not source or not event_id:
+        raise ValueError("must be SOURCE/EVENT_ID")
+    return Identity(source=source, event_id=event_id)
+
+
+class Waiting(Parameters):
+    """Parameters of every answer about one customer."""
+
+    wait_for: Annotated[
+        Identity | None,
+        BeforeValidator(_identity, json_schema_input_type=str),
+        Field(
+            description="SOURCE/EVENT_ID: answer once that touchpoint has a verdict",
+            json_schema_extra={"type": "string"},
+        ),
+    ] = None
+    timeout: Annotated[
+        float, Field(ge=0, le=LONGEST_WAIT_SECONDS, description="seconds to wait, then 504")
+    ] = 5.0
+
+
+class TimelineParameters(Waiting):
+    """Parameters of a timeline page."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    cursor: CursorText | None = None
+    order: Literal["desc", "asc"] = "desc"
+    start: Annotated[Moment | None, Field(alias="from", description="inclusive")] = None
+    end: Annotated[Moment | None, Field(alias="to", description="exclusive")] = None
+    channel: list[Channel] = []
+    type: Annotated[list[Text], Field(max_length=100)] = []
+    kinds: Annotated[list[Kind], BeforeValidator(_split)] = list(Kind)
+    model: ModelName | None = None
+    known_at: Annotated[Moment | None, Field(description="only what was recorded by then")] = None
+    superseded: Annotated[bool, Field(description="also transitions that were taken back")] = False
+
+
+class JourneyParameters(Waiting):
+    """Parameters of a journey."""
+
+    model: ModelName | None = None
+    as_of: Annotated[Moment | None, Field(description="valid time")] = None
+    known_at: Annotated[Moment | None, Field(description="what was believed then")] = None

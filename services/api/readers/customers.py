@@ -1,0 +1,139 @@
+"""Customers: found by any of their names, with what every answer about one begins with."""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from shared.errors import NotFound
+from shared.instants import Instant, instant_of
+from shared.touchpoints import Identifier
+
+_BY_IDENTIFIER: Final = "SELECT customer_id FROM identifiers WHERE kind = $2 AND value = $3"
+_BY_ID: Final = (
+    "SELECT customer_id FROM identifiers WHERE own_id = $2"
+    " UNION SELECT customer_id FROM identifiers WHERE customer_id = $2"
+)
+_HEAD: Final = """
+WITH found AS ({found})
+SELECT found.customer_id,
+       (SELECT array_agg(id ORDER BY id) FROM identifiers own
+         WHERE own.customer_id = found.customer_id) AS identifier_ids,
+       (SELECT CASE WHEN bool_and(read_through IS NOT NULL) THEN min(read_through) END
+          FROM claims) AS watermark,
+       clock_timestamp() AS read_at,
+       customers.profile, customers.updated_at,
+       models.id AS model_id, models.key AS model, models.version
+  FROM found
+  LEFT JOIN customers ON customers.id = found.customer_id
+  LEFT JOIN LATERAL (
+       SELECT id, key, version FROM models
+        WHERE CASE WHEN $1::text IS NULL THEN is_default
+                   ELSE version = $1 OR (key = $1 AND state = 'active') END
+        ORDER BY version = $1 DESC LIMIT 1) models ON true
+"""
+_FIND_BY_IDENTIFIER: Final = _HEAD.format(found=_BY_IDENTIFIER)
+_FIND_BY_ID: Final = _HEAD.format(found=_BY_ID)
+_IDENTIFIERS: Final = """
+SELECT kind, value, first_seen_at, last_seen_at FROM identifiers
+ WHERE id = ANY($1::bigint[]) ORDER BY first_seen_at, kind, value
+"""
+_LINKS: Final = """
+SELECT l.id, l.effective_at, l.source, l.event_id, l.seen, l.refused, l.reason, l.actor,
+       a.kind AS a_kind, a.value AS a_value, b.kind AS b_kind, b.value AS b_value,
+       EXISTS (SELECT FROM bars
+                WHERE (bars.a_id, bars.b_id) IN ((l.a_id, l.b_id), (l.b_id, l.a_id))
+                  AND lifted_at IS NULL) AS barred
+  FROM (SELECT DISTINCT ON (a_id, b_id) * FROM links
+         WHERE a_id = ANY($1::bigint[]) OR b_id = ANY($1::bigint[])
+         ORDER BY a_id, b_id, effective_at, source, event_id) l
+  JOIN identifiers a ON a.id = l.a_id
+  JOIN identifiers b ON b.id = l.b_id
+ ORDER BY l.effective_at, l.source, l.event_id, l.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """Which stage model an answer goes by."""
+
+    id: int
+    key: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerHead:
+    """What every answer about a customer begins with.
+
+    ``profile`` is the cached profile as JSON; None where nothing was stored yet.
+    ``read_at`` is not earlier than any recorded time this transaction can see of the customer.
+    """
+
+    customer_id: UUID
+    identifier_ids: tuple[int, ...]
+    watermark: Instant | None
+    read_at: Instant
+    profile: str | None
+    model: ModelRow
+
+
+async def find_customer(
+    connection: asyncpg.Connection, reference: Identifier | UUID, *, model: str | None = None
+) -> CustomerHead:
+    """Find the customer of *reference*, an identifier or any present or former customer id.
+
+    Args:
+        connection: In the transaction that reads the rest of the answer too.
+        reference: Normalised as ingest does it.
+        model: The key of an active model, or any version; None for the default model.
+
+    Raises:
+        NotFound: there is no such customer, or no such model.
+    """
+    if isinstance(reference, UUID):
+        row = await connection.fetchrow(_FIND_BY_ID, model, reference)
+    else:
+        row = await connection.fetchrow(_FIND_BY_IDENTIFIER, model, *reference)
+    if row is None:
+        raise NotFound("no customer is known by that reference")
+    if row["model_id"] is None:
+        raise no_such_model(model)
+    return _head(row)
+
+
+def no_such_model(model: str | None) -> NotFound:
+    """Return the error for *model*, a key or a version; None for the default."""
+    if model is None:
+        return NotFound("no stage model is active yet")
+    return NotFound("no model has that version, and none that is active has that key")
+
+
+def _head(row: asyncpg.Record) -> CustomerHead:
+    watermark, updated_at = row["watermark"], row["updated_at"]
+    read_at = row["read_at"] if updated_at is None else max(row["read_at"], updated_at)
+    return CustomerHead(
+        customer_id=UUID(int=row["customer_id"].int),
+        identifier_ids=tuple(row["identifier_ids"]),
+        watermark=None if watermark is None else instant_of(watermark),
+        read_at=instant_of(read_at),
+        profile=row["profile"],
+        model=ModelRow(row["model_id"], row["model"], row["version"]),
+    )
+
+
+async def read_identifiers(
+    connection: asyncpg.Connection, identifier_ids: tuple[int, ...]
+) -> list[asyncpg.Record]:
+    """Return kind, value, first_seen_at and last_seen_at of each, in the order of appearance."""
+    rows: list[asyncpg.Record] = await connection.fetch(_IDENTIFIERS, identifier_ids)
+    return rows
+
+
+async def read_links(
+    connection: asyncpg.Connection, identifier_ids: tuple[int, ...]
+) -> list[asyncpg.Record]:
+    """Return the earliest link of each pair that has one of the identifiers, in order of time."""
+    rows: list[asyncpg.Record] = await connection.fetch(_LINKS, identifier_ids)
+    return rows

@@ -1,0 +1,98 @@
+"""Stage models as they are stored, and their programs, compiled once for each version."""
+
+from collections import OrderedDict
+from typing import Final
+
+import asyncpg
+
+from services.api.readers.customers import ModelRow, no_such_model
+from shared.errors import NotFound
+from shared.instants import Instant, datetime_of
+from shared.journey.loading import read_stored_model
+from shared.journey.program import Program, compile_model
+
+_LIST: Final = """
+SELECT version, key, title, state, is_default, created_at, activated_at FROM models
+ ORDER BY key, created_at DESC, version
+"""
+_ONE: Final = """
+SELECT version, key, title, state, is_default, created_at, activated_at, document FROM models
+ WHERE version = $1
+"""
+_NAMED: Final = """
+SELECT id, key, version FROM models
+ WHERE CASE WHEN $1::text IS NULL THEN is_default
+            ELSE version = $1 OR (key = $1 AND state = 'active') END
+ ORDER BY version = $1 DESC LIMIT 1
+"""
+_ACTIVE_AT: Final = """
+SELECT models.id, models.key, models.version
+  FROM activations a JOIN models ON models.id = a.model_id
+ WHERE a.key = $1
+ ORDER BY a.recorded_at > $2, CASE WHEN a.recorded_at > $2 THEN a.recorded_at END,
+          a.activated_at DESC, a.id DESC
+ LIMIT 1
+"""
+_DOCUMENT: Final = "SELECT document FROM models WHERE id = $1"
+_MOST_PROGRAMS: Final = 32
+
+
+class Programs:
+    """Compiled stage models, the most recently used ones; a version never changes."""
+
+    def __init__(self) -> None:
+        self._compiled: OrderedDict[str, Program] = OrderedDict()
+
+    async def load(self, connection: asyncpg.Connection, model: ModelRow) -> Program:
+        """Return the program of *model*."""
+        program = self._compiled.get(model.version)
+        if program is None:
+            document = await connection.fetchval(_DOCUMENT, model.id)
+            program = compile_model(read_stored_model(document))
+            self._compiled[model.version] = program
+            if len(self._compiled) > _MOST_PROGRAMS:
+                self._compiled.popitem(last=False)
+        self._compiled.move_to_end(model.version)
+        return program
+
+
+async def find_model(connection: asyncpg.Connection, model: str | None) -> ModelRow:
+    """Return the model named *model*, the key of an active one or any version; None: the default.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = await connection.fetchrow(_NAMED, model)
+    if row is None:
+        raise no_such_model(model)
+    return ModelRow(*row)
+
+
+async def model_active_at(
+    connection: asyncpg.Connection, present: ModelRow, known_at: Instant
+) -> ModelRow:
+    """Return the version of *present*'s key that was active at *known_at*.
+
+    Before the first activation it is the first one that came, and *present* itself where none is
+    recorded.
+    """
+    row = await connection.fetchrow(_ACTIVE_AT, present.key, datetime_of(known_at))
+    return present if row is None else ModelRow(*row)
+
+
+async def list_models(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+    """Return every version of every model without its document, the newest of a key first."""
+    rows: list[asyncpg.Record] = await connection.fetch(_LIST)
+    return rows
+
+
+async def read_model_row(connection: asyncpg.Connection, version: str) -> asyncpg.Record:
+    """Return one version with its document.
+
+    Raises:
+        NotFound: no model has that version.
+    """
+    row = await connection.fetchrow(_ONE, version)
+    if row is None:
+        raise NotFound("no stage model has that version")
+    return row

@@ -1,0 +1,120 @@
+"""Reading the database: one transaction a request, so that an answer is of one moment."""
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared.errors import DatabaseUnavailable
+from shared.instants import Instant, instant_of
+from shared.storage.engine import driver_of
+
+_OUTAGES: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shut down, starting, or a statement that took too long
+    asyncpg.InsufficientResourcesError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InterfaceError,
+    PoolTimeoutError,
+    OSError,
+    TimeoutError,
+)
+
+_SETTLED: Final = """
+SELECT least(clock_timestamp(), min(xact_start)) - interval '1 microsecond'
+  FROM pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid()
+   AND backend_type = 'client backend' AND xact_start IS NOT NULL
+"""
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]:
+    """Yield a connection in a read-only transaction that sees one state of the database.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be asked, or did not answer in time.
+    """
+    with _outages_told():
+        async with (
+            _checked_out(engine) as driver,
+            driver.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield driver
+
+
+@asynccontextmanager
+async def reading_settled(
+    engine: AsyncEngine,
+) -> AsyncGenerator[tuple[asyncpg.Connection, Instant]]:
+    """Yield what ``reading`` yields, and the settled point before it.
+
+    Every transaction that began at or before that point was over when this one began, so what was
+    recorded by then is final: nothing can be added to it, or be taken back as of then.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be asked, or did not answer in time.
+    """
+    with _outages_told():
+        async with _checked_out(engine) as driver:
+            settled = instant_of(await driver.fetchval(_SETTLED))
+            async with driver.transaction(isolation="repeatable_read", readonly=True):
+                yield driver, settled
+
+
+@asynccontextmanager
+async def writing(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
+    """Yield a connection in a transaction that is committed if the block ends without an error.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be asked, or did not answer in time.
+    """
+    with _outages_told():
+        async with engine.begin() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def _checked_out(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]:
+    """Yield a driver's connection of the pool, and never give a broken one back to it."""
+    async with engine.connect() as connection:
+        driver = await driver_of(connection)
+        if driver.is_closed():
+            await connection.invalidate()
+            driver = await driver_of(connection)
+        try:
+            yield driver
+        finally:
+            if driver.is_closed():
+                await connection.invalidate()
+
+
+@contextmanager
+def _outages_told() -> Generator[None]:
+    """Turn what an outage raises into DatabaseUnavailable, and leave our own mistakes as they are.
+
+    A value that the driver cannot encode is an InterfaceError too, and a ValueError.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        cause = error.orig.__cause__ if error.orig is not None else None
+        if not error.connection_invalidated and not isinstance(cause, _OUTAGES):
+            raise
+        raise _unavailable(error) from error
+    except _OUTAGES as error:
+        if isinstance(error, ValueError):
+            raise
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        f"the database did not answer ({type(error).__name__}): try again soon"
+    )
