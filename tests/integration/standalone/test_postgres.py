@@ -36,7 +36,7 @@ async def own() -> None:
         Path(sys.argv[1]), progress=lambda said: None, settings={"fsync": "off"}
     ) as address:
         print(address.socket_directory, flush=True)
-        await asyncio.to_thread(sys.stdin.read)
+        await asyncio.Event().wait()
 
 asyncio.run(own())
 """
@@ -308,8 +308,9 @@ async def test_an_ordinary_user_runs_it_as_himself(tmp_path: Path) -> None:
     async with _owner(data / "postgres", *user, *reach) as (process, _):
         assert (data / "postgres" / "password").stat().st_uid == 65_534
         assert (data / "postgres" / "cluster").stat().st_uid == 65_534
-        await process.communicate(b"")
-        assert process.returncode == 0
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == -signal.SIGINT
+    assert "is shut down" in (data / "postgres" / "server.log").read_text()
 
 
 async def test_a_killed_owner_leaves_no_server(tmp_path: Path) -> None:
@@ -357,7 +358,7 @@ async def test_a_lock_file_with_a_strangers_process_id_hinders_nobody(tmp_path: 
         assert _alive(stranger.pid)
 
 
-@pytest.mark.parametrize("rubbish", ["", "\n", "no number\n", "-1\n", "0\n", "999999999999\n"])
+@pytest.mark.parametrize("rubbish", ["", "no number\n", "-1\n", "999999999999\n"])
 async def test_a_damaged_lock_file_hinders_nobody(tmp_path: Path, rubbish: str) -> None:
     folder = tmp_path / "postgres"
     async with _running(folder):
