@@ -33,6 +33,9 @@ OPERATORS: Final[tuple[Operator, ...]] = (
 ValueTest: TypeAlias = Callable[[JsonValue], bool]
 """Tells whether the value at a path, None for a missing one, passes."""
 
+ValueReader: TypeAlias = Callable[[Touchpoint, JsonObject], JsonValue]
+"""Reads the value at some path of a touchpoint, given the customer's traits."""
+
 MatchTest: TypeAlias = Callable[[Touchpoint, JsonObject], bool]
 """Tells whether a touchpoint matches, given the customer's traits with its own merged in."""
 
@@ -148,16 +151,21 @@ def _opposite(part: MatchTest) -> MatchTest:
 
 
 def _where(tests: PathTests) -> MatchTest:
-    passes = compile_tests(tests.tests)
-    root, *rest = tests.path
-    path = tuple(rest)
+    passes, read = compile_tests(tests.tests), reader_of(tests.path)
+    return lambda touchpoint, traits: passes(read(touchpoint, traits))
+
+
+def reader_of(path: Path) -> ValueReader:
+    """Return what reads the value at *path*, which names properties, context or traits first."""
+    root, *rest = path
+    inner = tuple(rest)
     match root:
         case "properties":
-            return lambda touchpoint, _: passes(at_path(touchpoint.properties, path))
+            return lambda touchpoint, _: at_path(touchpoint.properties, inner)
         case "context":
-            return lambda touchpoint, _: passes(at_path(touchpoint.context, path))
+            return lambda touchpoint, _: at_path(touchpoint.context, inner)
         case _:
-            return lambda _, traits: passes(at_path(traits, path))
+            return lambda _, traits: at_path(traits, inner)
 
 
 def _equal(operand: JsonValue) -> ValueTest:

@@ -27,7 +27,9 @@ def read_text(document: str | bytes) -> JsonValue:
     text = _decoded(document)
     try:
         raw = _read_json(text)
-    except (json.JSONDecodeError, RecursionError):
+    except RecursionError as error:
+        raise refused("too_deep", f"Objects and lists are nested over {DEEPEST} levels.") from error
+    except json.JSONDecodeError:
         raw = read_yaml(text)
     faults = Faults()
     value = _WritingOut(faults).value(raw, ROOT, 1)
@@ -111,4 +113,4 @@ class _WritingOut:
 
     def _check_depth(self, depth: int) -> None:
         if depth > DEEPEST:
-            raise refused("too_deep", f"Objects and lists are nested over {DEEPEST} levels deep.")
+            raise refused("too_deep", f"Objects and lists are nested over {DEEPEST} levels.")
