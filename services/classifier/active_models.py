@@ -5,7 +5,7 @@ from typing import Final
 
 import asyncpg
 
-from shared.journey.loading import read_stored_model
+from shared.journey.loading import load_model
 from shared.journey.program import Program, compile_model
 
 _ACTIVE: Final = "SELECT id, key, version FROM models WHERE state = 'active' ORDER BY id"
@@ -43,7 +43,7 @@ class ActiveModels:
             version = row["version"]
             if version not in self._compiled:
                 document = await connection.fetchval(_DOCUMENT, row["id"])
-                program = compile_model(read_stored_model(document))
+                program = compile_model(load_model(document))
                 self._compiled[version] = ActiveModel(row["id"], program)
             active[row["id"]] = self._compiled[version]
         return active

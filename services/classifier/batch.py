@@ -1,7 +1,6 @@
 """One batch, one transaction: claim, dedupe, store, link, fold, transitions, counts."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -19,7 +18,8 @@ from services.classifier.claims import (
     take_claim,
 )
 from services.classifier.counts import add_counts, count_by_source
-from services.classifier.identities import Identities
+from services.classifier.identities import enrol
+from services.classifier.linking import link
 from services.classifier.poison import PoisonLimit
 from services.classifier.quarantine import quarantine
 from services.classifier.reading import (
@@ -31,12 +31,14 @@ from services.classifier.reading import (
     read_through_of,
     refusal_of,
 )
+from services.classifier.regrouping import refold_regrouped
 from services.classifier.timelines import extend_timelines
 from services.classifier.touchpoints import count_duplicates, known_identities, store_touchpoints
+from services.classifier.transactions import transaction
 from shared.clock import Clock
-from shared.errors import DatabaseUnavailable, JourneylineError
+from shared.errors import JourneylineError
+from shared.identity.policy import Policy
 from shared.log.port import LogRecord
-from shared.storage.engine import driver_of
 
 log = structlog.get_logger()
 
@@ -51,18 +53,6 @@ POISON: Final = (
     ValueError,
 )
 """What one record can cause by its content; anything else is the surroundings' fault."""
-
-AWAY: Final = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.InterfaceError,
-    OSError,
-    TimeoutError,
-)
-"""What may pass by itself: the batch is read again and tried again."""
 
 Connection: TypeAlias = asyncpg.Connection
 
@@ -88,14 +78,14 @@ class PostgresClassification:
         self,
         engine: AsyncEngine,
         log_identity: LogIdentity,
-        identities: Identities,
+        policy: Policy,
         *,
         owner: str,
         clock: Clock,
     ) -> None:
         self._engine = engine
         self._log = log_identity
-        self._identities = identities
+        self._policy = policy
         self._models = ActiveModels()
         self._owner = owner
         self._clock = clock
@@ -103,7 +93,7 @@ class PostgresClassification:
 
     async def claim(self, partition: int, start_offset: int) -> Claim:
         """Take *partition* over; see ``Classification.claim``."""
-        async with self._transaction() as connection:
+        async with transaction(self._engine) as connection:
             return await take_claim(
                 connection,
                 log_id=self._log.log_id,
@@ -116,7 +106,7 @@ class PostgresClassification:
 
     async def read_to_end(self, claim: Claim, seen_at: int) -> None:
         """Note that nothing lay beyond *claim* at *seen_at*."""
-        async with self._transaction() as connection:
+        async with transaction(self._engine) as connection:
             await note_read_to_end(connection, claim, seen_at)
 
     async def classify(self, claim: Claim, records: Sequence[LogRecord]) -> Claim:
@@ -128,7 +118,7 @@ class PostgresClassification:
             DatabaseUnavailable: whether the batch was committed is unknown.
         """
         items = [read_record(record) for record in records]
-        async with self._transaction() as connection:
+        async with transaction(self._engine) as connection:
             await hold_claim(connection, claim)
             try:
                 async with connection.transaction():
@@ -156,7 +146,7 @@ class PostgresClassification:
         first = first_arrivals(items)
         known = await known_identities(connection, first)
         fresh = [arrival for identity, arrival in first.items() if identity not in known]
-        members = await self._identities.enrol(connection, fresh, now=now)
+        members = await enrol(connection, fresh, now=now)
         stored = await store_touchpoints(
             connection, fresh, members.row_ids, claim_id=claim.id, recorded_at=now
         )
@@ -165,9 +155,10 @@ class PostgresClassification:
         arrivals = [item for item in items if isinstance(item, Arrival)]
         repeated = [arrival for arrival in arrivals if arrival.offset not in offsets]
         await count_duplicates(connection, repeated, seen_at=now)
-        regrouped = await self._identities.link(connection, new, members, now=now)
+        growth = await link(connection, new, members, self._policy, now=now)
         models = await self._models.load(connection)
-        await extend_timelines(connection, regrouped, models, now=now)
+        await extend_timelines(connection, growth.additions, models, now=now)
+        await refold_regrouped(connection, growth.regroups, models, now=now)
         await add_counts(connection, claim.id, count_by_source(items, offsets))
         return Tally(stored=len(new), duplicate=len(repeated), quarantined=len(refusals))
 
@@ -199,13 +190,3 @@ class PostgresClassification:
                 "a faulty version or model; nothing was skipped, start a repaired one"
             )
         return applied, tally
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncGenerator[Connection]:
-        try:
-            async with self._engine.connect() as connection:
-                driver = await driver_of(connection)
-                async with driver.transaction():
-                    yield driver
-        except AWAY as error:
-            raise DatabaseUnavailable(f"the database did not finish the batch: {error}") from error

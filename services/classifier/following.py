@@ -7,33 +7,33 @@ again from the history, and the published transitions are compared with what the
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from shared.instants import Instant
 from shared.journey.fold import Fold, FoldState
+from shared.journey.journeys import Journey
 from shared.journey.moves import Move, transition_id
 from shared.journey.program import Program
 from shared.touchpoints import Touchpoint
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A journey as it is cached.
+class Followed:
+    """A journey after touchpoints or deadlines, with the moves made on the way, in order.
 
-    ``settled_through`` is the last instant whose deadlines were published by the timer; the state
-    has applied them, so a touchpoint at or before it is late even if none follows it.
+    ``journey`` is how things stand after the last of them; its transitions are those moves only.
     """
 
     state: FoldState
-    settled_through: Instant | None
-
-
-@dataclass(frozen=True, slots=True)
-class Followed:
-    """A journey after new touchpoints, with the moves that were made on the way, in order."""
-
-    state: FoldState
-    settled_through: Instant | None
     moves: tuple[Move, ...]
+    journey: Journey
+
+    @classmethod
+    def of(cls, fold: Fold) -> Self:
+        """Return where *fold* has got to."""
+        state = fold.freeze()
+        through = max(state.settled_at, state.last.at if state.last else state.settled_at)
+        return cls(state, tuple(fold.moves), fold.journey(through))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +53,41 @@ class Restatement:
     asserted: tuple[tuple[str, Move], ...]
 
 
-def is_late(stored: Stored, touchpoint: Touchpoint) -> bool:
-    """Tell whether *touchpoint* stands before something that *stored* has applied."""
-    place = stored.state.place
-    if place is not None and touchpoint.place <= place:
-        return True
-    return stored.settled_through is not None and touchpoint.at <= stored.settled_through
+def step(
+    program: Program, state: FoldState | None, arrivals: Sequence[Touchpoint]
+) -> Followed | None:
+    """Apply *arrivals*, in canonical order, to *state*.
 
-
-def step(program: Program, stored: Stored | None, arrivals: Sequence[Touchpoint]) -> Followed:
-    """Apply *arrivals*, in canonical order and none of them late, to *stored*."""
-    fold = Fold(program, stored.state if stored else None)
+    Returns:
+        None if the first of them is late: it stands before a touchpoint or a deadline that *state*
+        has applied, and the journey has to be folded from its history.
+    """
+    fold = Fold(program, state)
+    if not fold.follows(arrivals[0]):
+        return None
     for touchpoint in arrivals:
         fold.apply(touchpoint)
-    settled_through = stored.settled_through if stored else None
-    return Followed(fold.freeze(), settled_through, tuple(fold.moves))
+    return Followed.of(fold)
 
 
-def refold(
-    program: Program, history: Iterable[Touchpoint], settled_through: Instant | None
-) -> Followed:
-    """Fold the whole *history*, in canonical order, then the deadlines that were published."""
+def refold(program: Program, history: Iterable[Touchpoint], settled_at: Instant | None) -> Followed:
+    """Fold the whole *history*, in canonical order, then the deadlines up to *settled_at*.
+
+    *settled_at* is that of the state this replaces: deadlines that were published stay so.
+    """
     fold = Fold(program)
     for touchpoint in history:
         fold.apply(touchpoint)
-    if settled_through is not None:
-        fold.advance(settled_through)
-    return Followed(fold.freeze(), settled_through, tuple(fold.moves))
+    if settled_at is not None:
+        fold.advance(settled_at)
+    return Followed.of(fold)
+
+
+def appended(moves: Sequence[Move], *, version: str, customer_id: str) -> Restatement:
+    """Return *moves* as what has to be said, with nothing to take back."""
+    return Restatement(
+        (), tuple((transition_id(version, customer_id, move), move) for move in moves)
+    )
 
 
 def restate(

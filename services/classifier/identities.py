@@ -10,7 +10,7 @@ import asyncpg
 from services.classifier.reading import Arrival
 from shared.identity.identifiers import identifier_id
 from shared.instants import Instant, datetime_of
-from shared.touchpoints import Identifier, Touchpoint
+from shared.touchpoints import Identifier, JsonObject, Touchpoint
 
 _ENROL: Final = """
 INSERT INTO identifiers (kind, value, own_id, customer_id, first_seen_at, last_seen_at,
@@ -40,11 +40,13 @@ class Members:
 class Regroup:
     """Customers whose identifiers were put together anew.
 
-    The identifiers of all *former* customers are exactly those of the *present* ones.
+    ``former`` are those that had a history; all of it belongs to the ``present`` ones now.
+    ``cause`` names what made this necessary, as merges and splits tell it.
     """
 
     former: frozenset[UUID]
     present: frozenset[UUID]
+    cause: JsonObject
 
 
 @dataclass(frozen=True, slots=True)

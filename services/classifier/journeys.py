@@ -7,20 +7,20 @@ from uuid import UUID
 
 import asyncpg
 
-from services.classifier.following import Published, Stored
-from shared.instants import Instant, datetime_of, instant_of
+from services.classifier.following import Followed, Published
+from shared.instants import Instant, datetime_of
 from shared.journey.fold import FoldState
 from shared.storage.rows import move_of, touchpoint_of
 from shared.touchpoints import Touchpoint
 
 _LOAD: Final = """
-SELECT customer_id, model_id, state, settled_through FROM journeys
+SELECT customer_id, model_id, state FROM journeys
  WHERE customer_id = ANY($1) AND model_id = ANY($2)
  ORDER BY customer_id, model_id
    FOR UPDATE
 """
 _DUE: Final = """
-SELECT customer_id, model_id, state, settled_through FROM journeys
+SELECT customer_id, model_id, state FROM journeys
  WHERE next_at <= $1 AND model_id = ANY($2)
  ORDER BY next_at, customer_id, model_id
  LIMIT $3
@@ -38,18 +38,17 @@ SELECT customer_id, model_id, id, n, at, axis, kind, from_key, to_key, cycle, ru
 """
 _SAVE: Final = """
 INSERT INTO journeys (customer_id, model_id, state, stage, activity, cycle, peak_stage,
-                      stage_since, next_at, settled_through, updated_at)
-SELECT customer_id, model_id, state, stage, activity, cycle, peak_stage, stage_since, next_at,
-       settled_through, $11
+                      stage_since, next_at, updated_at)
+SELECT customer_id, model_id, state, stage, activity, cycle, peak_stage, stage_since, next_at, $10
   FROM unnest($1::uuid[], $2::smallint[], $3::bytea[], $4::text[], $5::text[], $6::integer[],
-              $7::text[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[])
+              $7::text[], $8::timestamptz[], $9::timestamptz[])
     AS given (customer_id, model_id, state, stage, activity, cycle, peak_stage, stage_since,
-              next_at, settled_through)
+              next_at)
 ON CONFLICT (customer_id, model_id) DO UPDATE
    SET state = excluded.state, stage = excluded.stage, activity = excluded.activity,
        cycle = excluded.cycle, peak_stage = excluded.peak_stage,
        stage_since = excluded.stage_since, next_at = excluded.next_at,
-       settled_through = excluded.settled_through, updated_at = excluded.updated_at
+       updated_at = excluded.updated_at
 """
 
 
@@ -70,26 +69,42 @@ class JourneyRow(NamedTuple):
     peak_stage: str | None
     stage_since: datetime | None
     next_at: datetime | None
-    settled_through: datetime | None
+
+
+def journey_row(followed: Followed) -> JourneyRow:
+    """Return the row for a journey that was just folded.
+
+    What it shows is the state after the last touchpoint or published deadline.
+    """
+    journey = followed.journey
+    return JourneyRow(
+        state=followed.state.encode(),
+        stage=journey.stage.key if journey.stage else None,
+        activity=journey.activity.state if journey.activity else None,
+        cycle=journey.cycle,
+        peak_stage=journey.peak_stage,
+        stage_since=datetime_of(journey.stage.since) if journey.stage else None,
+        next_at=datetime_of(journey.next.at) if journey.next else None,
+    )
 
 
 async def lock_journeys(
     connection: asyncpg.Connection, customer_ids: Iterable[UUID], model_ids: Iterable[int]
-) -> dict[JourneyKey, Stored]:
+) -> dict[JourneyKey, FoldState]:
     """Load the stored journeys and keep them locked, always in the same order."""
     rows = await connection.fetch(_LOAD, list(customer_ids), list(model_ids))
-    return {_key(row): _stored(row) for row in rows}
+    return {_key(row): FoldState.decode(row["state"]) for row in rows}
 
 
 async def lock_due_journeys(
     connection: asyncpg.Connection, by: Instant, model_ids: Iterable[int], *, most: int
-) -> dict[JourneyKey, Stored]:
+) -> dict[JourneyKey, FoldState]:
     """Load and lock up to *most* journeys with a deadline at or before *by*, the oldest first.
 
     Those that another transaction is changing are left for the next time.
     """
     rows = await connection.fetch(_DUE, datetime_of(by), list(model_ids), most)
-    return {_key(row): _stored(row) for row in rows}
+    return {_key(row): FoldState.decode(row["state"]) for row in rows}
 
 
 async def load_histories(
@@ -127,8 +142,3 @@ async def save_journeys(
 
 def _key(row: asyncpg.Record) -> JourneyKey:
     return JourneyKey(row["customer_id"], row["model_id"])
-
-
-def _stored(row: asyncpg.Record) -> Stored:
-    settled = row["settled_through"]
-    return Stored(FoldState.decode(row["state"]), instant_of(settled) if settled else None)

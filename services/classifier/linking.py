@@ -1,20 +1,19 @@
-"""Linking: stored links to customers, through the neighbourhood that a new link can change."""
+"""Linking: the links that touchpoints make, and the customers that follow from them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 
 from services.classifier.identities import Growth, Members, Regroup, additions_of
+from services.classifier.neighbourhoods import Neighbourhood, load_neighbourhood
 from services.classifier.reading import Arrival
 from shared.identity.components import resolve
-from shared.identity.identifiers import customer_id
 from shared.identity.links import Link, Pair, links_of
 from shared.identity.policy import Policy
 from shared.instants import Instant, datetime_of, instant_of
-from shared.touchpoints import Identifier, Place
+from shared.touchpoints import Identifier, JsonObject, Place
 
 _EARLIEST: Final = """
 SELECT DISTINCT ON (a_id, b_id) a_id, b_id, effective_at, source, event_id
@@ -31,30 +30,6 @@ UPDATE links l SET seen = seen + 1
   FROM unnest($1::bigint[], $2::bigint[]) AS again (a_id, b_id)
  WHERE l.a_id = again.a_id AND l.b_id = again.b_id
 """
-_REACH: Final = """
-WITH RECURSIVE reach (id) AS (
-    SELECT unnest($1::bigint[])
-    UNION
-    SELECT near.id FROM reach, LATERAL (
-        SELECT b_id AS id FROM links WHERE a_id = reach.id
-        UNION ALL
-        SELECT a_id FROM links WHERE b_id = reach.id) AS near
-)
-SELECT id FROM reach ORDER BY id
-"""
-_LOCK: Final = """
-SELECT i.id, i.kind, i.value, i.customer_id, c.id IS NOT NULL AS has_history
-  FROM identifiers i LEFT JOIN customers c ON c.id = i.customer_id
- WHERE i.id = ANY($1)
- ORDER BY i.id
-   FOR UPDATE OF i
-"""
-_LINKS: Final = """
-SELECT DISTINCT ON (a_id, b_id) a_id, b_id, effective_at, source, event_id, refused
-  FROM links WHERE a_id = ANY($1)
- ORDER BY a_id, b_id, effective_at, source, event_id
-"""
-_BARS: Final = "SELECT a_id, b_id FROM bars WHERE a_id = ANY($1) AND lifted_at IS NULL"
 _REFUSE: Final = """
 UPDATE links l SET refused = judged.refused
   FROM unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS judged (a_id, b_id, refused)
@@ -65,17 +40,6 @@ UPDATE identifiers i SET customer_id = given.customer_id
   FROM unnest($1::bigint[], $2::uuid[]) AS given (id, customer_id)
  WHERE i.id = given.id
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbourhood:
-    """Identifiers that any links connect, with all that decides how they are grouped."""
-
-    row_ids: Mapping[Identifier, int]
-    customers: Mapping[Identifier, UUID]
-    with_history: frozenset[UUID]
-    links: Sequence[Link]
-    bars: frozenset[Pair]
 
 
 async def link(
@@ -99,83 +63,63 @@ async def link(
     changed = await _store(connection, earliest, members.row_ids, now)
     if not changed:
         return Growth(additions_of(arrivals, members.customers))
-    seeds = {members.row_ids[end] for pair in changed for end in pair}
+    seeds = {members.row_ids[end] for made in changed for end in made.pair}
     near = await load_neighbourhood(connection, seeds)
-    customers, regroups = await regroup(connection, near, policy)
+    customers, regroups = await regroup(connection, near, policy, _cause(changed[0]))
     present = {**members.customers, **customers}
     again = {id_ for group in regroups for id_ in group.present}
     return Growth(additions_of(arrivals, present, again), regroups)
 
 
-async def load_neighbourhood(connection: asyncpg.Connection, seeds: Iterable[int]) -> Neighbourhood:
-    """Lock and load everything that links connect with the identifiers *seeds*."""
-    reached: list[int] = sorted(seeds)
-    while True:
-        rows = await connection.fetch(_LOCK, reached)
-        wider = [row["id"] for row in await connection.fetch(_REACH, reached)]
-        if wider == reached:
-            break
-        reached = wider
-    named = {row["id"]: Identifier(row["kind"], row["value"]) for row in rows}
-    links = [
-        Link(
-            named[row["a_id"]],
-            named[row["b_id"]],
-            instant_of(row["effective_at"]),
-            row["source"],
-            row["event_id"],
-        )
-        for row in await connection.fetch(_LINKS, reached)
-    ]
-    bars = await connection.fetch(_BARS, reached)
-    return Neighbourhood(
-        row_ids={identifier: id_ for id_, identifier in named.items()},
-        customers={named[row["id"]]: row["customer_id"] for row in rows},
-        with_history=frozenset(row["customer_id"] for row in rows if row["has_history"]),
-        links=links,
-        bars=frozenset(Pair(named[bar["a_id"]], named[bar["b_id"]]) for bar in bars),
-    )
-
-
 async def regroup(
-    connection: asyncpg.Connection, near: Neighbourhood, policy: Policy
+    connection: asyncpg.Connection, near: Neighbourhood, policy: Policy, cause: JsonObject
 ) -> tuple[dict[Identifier, UUID], tuple[Regroup, ...]]:
     """Put *near* into the customers that its links give, and store what changed.
+
+    Args:
+        connection: In a transaction that has *near* locked.
+        near: The whole neighbourhood of what changed.
+        policy: The guards of the fold.
+        cause: What made this necessary, as merges and splits tell it.
 
     Returns:
         The customer of every identifier, and the groups of customers whose history is no longer
         what it was.
     """
-    resolution = resolve(near.links, near.bars, policy)
-    customers = {identifier: customer_id([identifier], policy) for identifier in near.row_ids}
-    for component in resolution.components:
-        present = customer_id(component, policy)
-        customers.update(dict.fromkeys(component, present))
+    resolution = resolve(near.links, near.bars, policy, alone=near.row_ids)
+    customers = {
+        identifier: customer.id
+        for customer in resolution.customers
+        for identifier in customer.identifiers
+    }
     await _judge(connection, near, frozenset(link.pair for link in resolution.refused))
     moved = [i for i, present in customers.items() if near.customers[i] != present]
     if moved:
         ids = [near.row_ids[identifier] for identifier in moved]
         await connection.execute(_ASSIGN, ids, [customers[identifier] for identifier in moved])
-    return customers, _regroups(near, customers)
+    return customers, _regroups(near, customers, cause)
 
 
-def _regroups(near: Neighbourhood, customers: Mapping[Identifier, UUID]) -> tuple[Regroup, ...]:
+def _regroups(
+    near: Neighbourhood, customers: Mapping[Identifier, UUID], cause: JsonObject
+) -> tuple[Regroup, ...]:
     """Return the groups of customers that share identifiers, where history moved."""
     presents_of: dict[UUID, set[UUID]] = {}
     formers_of: dict[UUID, set[UUID]] = {}
-    for identifier, present in customers.items():
-        former = near.customers[identifier]
-        presents_of.setdefault(former, set()).add(present)
-        formers_of.setdefault(present, set()).add(former)
+    for identifier, now_in in customers.items():
+        was_in = near.customers[identifier]
+        presents_of.setdefault(was_in, set()).add(now_in)
+        formers_of.setdefault(now_in, set()).add(was_in)
+    left = {near.customers[i] for i, now_in in customers.items() if near.customers[i] != now_in}
     regroups = []
     seen: set[UUID] = set()
     for start in formers_of:
         if start not in seen:
-            former, present = _connected(start, formers_of, presents_of)
+            before, present = _connected(start, formers_of, presents_of)
             seen |= present
-            with_history = former & near.with_history
-            if with_history and with_history != present:
-                regroups.append(Regroup(frozenset(with_history), frozenset(present)))
+            with_history = before & near.with_history
+            if left & with_history:
+                regroups.append(Regroup(frozenset(with_history), frozenset(present), cause))
     return tuple(regroups)
 
 
@@ -198,12 +142,11 @@ def _connected(
 def _earliest_links(arrivals: Sequence[Arrival], policy: Policy) -> dict[Pair, Link]:
     earliest: dict[Pair, Link] = {}
     for arrival in arrivals:
-        if len(arrival.identifiers) == 1 or not arrival.record.data.links:
-            continue
-        for made in links_of(arrival.identifiers, arrival.touchpoint.place, policy):
-            known = earliest.get(made.pair)
-            if known is None or made.place < known.place:
-                earliest[made.pair] = made
+        if len(arrival.identifiers) > 1 and arrival.record.data.links:
+            for made in links_of(arrival.identifiers, arrival.touchpoint.place, policy):
+                known = earliest.get(made.pair)
+                if known is None or made < known:
+                    earliest[made.pair] = made
     return earliest
 
 
@@ -212,11 +155,11 @@ async def _store(
     made: Mapping[Pair, Link],
     row_ids: Mapping[Identifier, int],
     now: Instant,
-) -> list[Pair]:
-    """Store links at a new or an earlier place, count the others; return the changed pairs."""
+) -> list[Link]:
+    """Store links at a new or an earlier place and return them; count the others."""
     if not made:
         return []
-    by_id = {(row_ids[pair.a], row_ids[pair.b]): link for pair, link in sorted(made.items())}
+    by_id = {(row_ids[a], row_ids[b]): link for (a, b), link in sorted(made.items())}
     ends = ([a for a, _ in by_id], [b for _, b in by_id])
     rows = await connection.fetch(_EARLIEST, *ends)
     known = {
@@ -225,7 +168,9 @@ async def _store(
         )
         for row in rows
     }
-    new = {ids: link for ids, link in by_id.items() if ids not in known or link.place < known[ids]}
+    new = {
+        ids: link for ids, link in by_id.items() if ids not in known or _place(link) < known[ids]
+    }
     again = [ids for ids in by_id if ids not in new]
     if again:
         await connection.execute(_SEEN, [a for a, _ in again], [b for _, b in again])
@@ -233,15 +178,23 @@ async def _store(
         rows_in = [(*ids, datetime_of(v.at), v.source, v.event_id) for ids, v in new.items()]
         columns = (list(column) for column in zip(*rows_in, strict=True))
         await connection.execute(_INSERT, *columns, datetime_of(now))
-    return [link.pair for link in new.values()]
+    return list(new.values())
 
 
 async def _judge(
     connection: asyncpg.Connection, near: Neighbourhood, refused: frozenset[Pair]
 ) -> None:
     """Mark which pairs are refused now."""
-    pairs = {link.pair for link in near.links}
+    pairs = sorted({link.pair for link in near.links})
     if not pairs:
         return
-    rows = [(near.row_ids[p.a], near.row_ids[p.b], p in refused) for p in sorted(pairs)]
+    rows = [(near.row_ids[a], near.row_ids[b], (a, b) in refused) for a, b in pairs]
     await connection.execute(_REFUSE, *(list(column) for column in zip(*rows, strict=True)))
+
+
+def _place(link: Link) -> Place:
+    return Place(link.at, link.source, link.event_id)
+
+
+def _cause(made: Link) -> JsonObject:
+    return {"touchpoint": {"source": made.source, "event_id": made.event_id}}

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from services.classifier.following import Restatement
+from services.classifier.following import Published, Restatement
 from services.classifier.journeys import JourneyKey
 from shared.instants import Instant, datetime_of, rfc3339
 from shared.journey.moves import Move, cause_document
@@ -33,6 +34,17 @@ SELECT customer_id, model_id, id, at, axis, kind, from_key, to_key, cycle, rule,
     AS given (customer_id, model_id, id, at, axis, kind, from_key, to_key, cycle, rule, cause)
 RETURNING customer_id, model_id, id, n
 """
+_REKEY: Final = """
+UPDATE transitions t
+   SET customer_id = moved.new_customer_id, id = moved.new_id,
+       n = coalesce((SELECT max(h.n) FROM transitions h
+                      WHERE h.customer_id = moved.new_customer_id AND h.model_id = t.model_id
+                        AND h.id = moved.new_id), 0) + 1
+  FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::integer[], $5::uuid[], $6::text[])
+    AS moved (customer_id, model_id, id, n, new_customer_id, new_id)
+ WHERE t.customer_id = moved.customer_id AND t.model_id = moved.model_id
+   AND t.id = moved.id AND t.n = moved.n
+"""
 _TELL: Final = """
 INSERT INTO outbox (customer_id, type, data, created_at)
 SELECT customer_id, type, data::json, $4
@@ -51,6 +63,24 @@ class Change:
     model_key: str
     version: str
     restatement: Restatement
+
+
+@dataclass(frozen=True, slots=True)
+class Rekey:
+    """A transition that stands as it is, but for another customer and so under another id."""
+
+    key: JourneyKey
+    published: Published
+    customer_id: UUID
+    id: str
+
+
+async def rekey(connection: asyncpg.Connection, rekeys: Sequence[Rekey]) -> None:
+    """Hand transitions over to their new customers; nobody is told."""
+    rows = [(*r.key, r.published.id, r.published.n, r.customer_id, r.id) for r in rekeys]
+    if rows:
+        columns = (list(column) for column in zip(*rows, strict=True))
+        await connection.execute(_REKEY, *columns)
 
 
 async def publish(

@@ -288,7 +288,6 @@ journeys = Table(
     Column("peak_stage", Text),
     Column("stage_since", Moment),
     Column("next_at", Moment),
-    Column("settled_through", Moment),
     Column("updated_at", Moment, nullable=False),
 )
 

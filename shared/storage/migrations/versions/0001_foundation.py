@@ -227,7 +227,6 @@ CREATE TABLE journeys (
     peak_stage text,
     stage_since timestamptz,
     next_at timestamptz,
-    settled_through timestamptz,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (customer_id, model_id)
 );

@@ -1,0 +1,84 @@
+"""Timers: deadlines that the watermark has passed are published; nothing else is decided here."""
+
+import asyncio
+import contextlib
+from typing import Final
+
+import asyncpg
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.classifier.active_models import ActiveModel, ActiveModels
+from services.classifier.following import Followed, appended
+from services.classifier.journeys import (
+    JourneyKey,
+    journey_row,
+    lock_due_journeys,
+    save_journeys,
+)
+from services.classifier.transactions import transaction
+from services.classifier.transitions import Change, publish
+from shared.clock import Clock
+from shared.errors import RetryableError
+from shared.instants import Instant, Micros
+from shared.journey.fold import Fold, FoldState
+from shared.storage.watermark import load_watermark
+
+log = structlog.get_logger()
+
+MOST: Final = 500
+"""Journeys in one transaction."""
+PAUSE_SECONDS: Final = 1.0
+
+
+class Timers:
+    """Publishes due deadlines, a transaction at a time; several processes may do so at once."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock, *, grace: Micros = 0) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._grace = grace
+        self._models = ActiveModels()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Publish what is due until *stopping* is set."""
+        while not stopping.is_set():
+            try:
+                done = await self.publish_due()
+            except RetryableError as error:
+                log.warning("timers_wait", why=error.message)
+                done = 0
+            if done < MOST:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), PAUSE_SECONDS)
+
+    async def publish_due(self) -> int:
+        """Publish one round of deadlines and return how many journeys had one."""
+        async with transaction(self._engine) as connection:
+            watermark = await load_watermark(connection)
+            if watermark is None:
+                return 0
+            by = min(watermark, self._clock()) - self._grace
+            models = await self._models.load(connection)
+            due = await lock_due_journeys(connection, by, models, most=MOST)
+            await self._advance(connection, due, models, by)
+            return len(due)
+
+    async def _advance(
+        self,
+        connection: asyncpg.Connection,
+        due: dict[JourneyKey, FoldState],
+        models: dict[int, ActiveModel],
+        by: Instant,
+    ) -> None:
+        now = self._clock()
+        rows, changes = {}, []
+        for key, state in due.items():
+            model = models[key.model_id]
+            fold = Fold(model.program, state)
+            fold.advance(by)
+            rows[key] = journey_row(Followed.of(fold))
+            said = appended(fold.moves, version=model.version, customer_id=str(key.customer_id))
+            changes.append(Change(key, model.key, model.version, said))
+        await save_journeys(connection, rows, now=now)
+        await publish(connection, changes, decided_at=now)

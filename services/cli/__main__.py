@@ -1,0 +1,63 @@
+"""The command's entry: wires the subcommands, turns errors into one line and an exit code."""
+
+import sys
+from typing import Final
+
+import typer
+
+from services.cli.commands import (
+    accounts,
+    demo,
+    doctor,
+    ledger,
+    migrate,
+    model,
+    send,
+    services,
+    timeline,
+    up,
+    verify,
+)
+from shared.errors import JourneylineError
+
+FAILED: Final = 1
+
+app = typer.Typer(
+    name="journeyline",
+    help="Every touchpoint of a customer on one timeline, folded into one journey.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("up")(up.up)
+app.command("ingest")(services.ingest)
+app.command("classifier")(services.classifier)
+app.command("api")(services.api)
+app.command("migrate")(migrate.migrate)
+app.command("demo")(demo.demo)
+app.command("send")(send.send)
+app.command("timeline")(timeline.timeline)
+app.command("verify")(verify.verify)
+app.command("ledger")(ledger.ledger)
+app.command("doctor")(doctor.doctor)
+app.add_typer(accounts.keys, name="keys")
+app.add_typer(accounts.sources, name="sources")
+app.add_typer(model.app, name="model")
+
+
+def main() -> None:
+    """Run the command; exit 0 when all went well, 1 when it failed, 2 when it was misused."""
+    try:
+        app()
+    except JourneylineError as error:
+        sys.stderr.write(f"journeyline: {error.message}\n")
+        for fault in error.faults:
+            sys.stderr.write(f"  {fault.path}: {fault.message}\n")
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.stderr.write("journeyline: stopped\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""``journeyline timeline``: one customer's touchpoints and transitions."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.cli.connection import DEFAULT_DATA, Data, Key, Url, ask, connect, find_target
+
+Ref = Annotated[str, typer.Argument(help="a customer id, or kind:value such as email:ana@x.com")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=500, help="how many of the newest")]
+
+
+class Stage(msgspec.Struct):
+    """The present stage."""
+
+    key: str
+    label: str
+    since: str
+
+
+class Activity(msgspec.Struct):
+    """The present activity."""
+
+    state: str
+    since: str
+
+
+class Next(msgspec.Struct):
+    """What happens if nothing comes."""
+
+    at: str
+    axis: str
+    to: str
+    rule: str
+
+
+class Journey(msgspec.Struct):
+    """The part of a journey that the heading shows."""
+
+    model: str
+    cycle: int
+    stage: Stage | None = None
+    activity: Activity | None = None
+    next: Next | None = None
+
+
+class Item(msgspec.Struct, rename={"from_": "from"}):
+    """One line of a timeline, of any kind."""
+
+    kind: str
+    at: str
+    source: str = ""
+    event_id: str = ""
+    channel: str = ""
+    type: str = ""
+    axis: str = ""
+    move: str = ""
+    from_: str | None = None
+    to: str = ""
+    rule: str = ""
+    action: str = ""
+    a: str = ""
+    b: str = ""
+
+
+def timeline(
+    ref: Ref,
+    url: Url = None,
+    key: Key = None,
+    data: Data = DEFAULT_DATA,
+    limit: Limit = 50,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="print the answer as JSON")] = False,
+) -> None:
+    """Show the timeline of one customer, newest first, and where the journey stands."""
+    path = f"/v1/customers/{quote(ref, safe=':')}"
+    with connect(find_target(url, key, data)) as client:
+        journey = ask(client, "GET", f"{path}/journey")
+        page = ask(client, "GET", f"{path}/timeline", params={"limit": limit})
+    if as_json:
+        answer = {"journey": journey, "timeline": page}
+        typer.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())
+        return
+    console = Console()
+    console.print(_heading(msgspec.convert(journey, Journey)), highlight=False)
+    console.print(_table(msgspec.convert(page["items"], list[Item])))
+
+
+def _heading(journey: Journey) -> str:
+    stage = f"{journey.stage.label} since {journey.stage.since}" if journey.stage else "no stage"
+    active = f", {journey.activity.state}" if journey.activity else ""
+    text = f"{stage}{active}, cycle {journey.cycle} (model {journey.model})"
+    if journey.next:
+        due = journey.next
+        text += f"\nif nothing comes: {due.axis} becomes {due.to} at {due.at} ({due.rule})"
+    return text
+
+
+def _table(items: list[Item]) -> Table:
+    table = Table("at", "what", "where", "from")
+    for item in items:
+        match item.kind:
+            case "touchpoint":
+                table.add_row(item.at, item.type, item.channel, f"{item.source}/{item.event_id}")
+            case "transition":
+                move = f"{item.axis}: {item.from_ or '-'} → {item.to}"
+                table.add_row(item.at, move, item.move, item.rule, style="bold")
+            case _:
+                table.add_row(item.at, f"{item.action}: {item.a} — {item.b}", "identity", "")
+    return table

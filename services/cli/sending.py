@@ -1,0 +1,203 @@
+"""Sending: batches in flight, retries, and a mark of how far everything before was confirmed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import httpx
+import msgspec
+
+from services.cli.connection import TIMEOUT, Target, refusal_of, unreachable
+from services.cli.rows import BadRow, FileRow, Row
+
+BATCH: Final = 500
+BATCH_BYTES: Final = 2 << 20
+IN_FLIGHT: Final = 4
+TRIES: Final = 40
+LONGEST_WAIT_SECONDS: Final = 15.0
+AGAIN: Final = frozenset({429, 502, 503, 504})
+FROM_FILE: Final = {"Journeyline-Client": "send"}
+"""Tells ingest that the items come from a file: their clocks are not corrected for skew."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the rows so far; ``complaints`` are the first ones, as sentences."""
+
+    accepted: int = 0
+    rejected: int = 0
+    complaints: list[str] = field(default_factory=list)
+
+    def complain(self, line: int, why: str) -> None:
+        """Count one rejected line."""
+        self.rejected += 1
+        if len(self.complaints) < 20:  # noqa: PLR2004 - a screenful
+            self.complaints.append(f"line {line}: {why}")
+
+
+class Mark(msgspec.Struct):
+    """How far a file was sent: everything up to ``line`` has its verdict."""
+
+    size: int
+    url: str
+    line: int = 0
+    accepted: int = 0
+    rejected: int = 0
+
+
+class MarkFile:
+    """The mark of one file, kept beside it while it is being sent."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        self._path = path.with_name(path.name + ".sending")
+        self._size = path.stat().st_size
+        self._url = url
+
+    def load(self) -> Mark:
+        """Return the mark of an interrupted run over the same content, else a fresh one."""
+        fresh = Mark(self._size, self._url)
+        try:
+            mark = msgspec.json.decode(self._path.read_bytes(), type=Mark)
+        except (OSError, msgspec.DecodeError):
+            return fresh
+        return mark if (mark.size, mark.url) == (self._size, self._url) else fresh
+
+    def save(self, mark: Mark) -> None:
+        """Keep *mark*; a folder that cannot be written only costs the resumption."""
+        with contextlib.suppress(OSError):
+            self._path.write_bytes(msgspec.json.encode(mark))
+
+    def remove(self) -> None:
+        """Forget the mark: the file is sent."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+
+class _Verdict(msgspec.Struct):
+    index: int
+    status: str
+    code: str = ""
+    message: str = ""
+
+
+class _Answer(msgspec.Struct):
+    accepted: int = 0
+    rejected: int = 0
+    results: list[_Verdict] = []
+
+
+async def send_rows(
+    rows: Iterator[FileRow],
+    target: Target,
+    mark: Mark,
+    *,
+    source: str | None,
+    confirmed: Callable[[Mark], None],
+    waiting: Callable[[str], None],
+) -> Counts:
+    """Send *rows* in batches, several at once, and return what became of them.
+
+    Args:
+        rows: In the order of the file.
+        target: Where to and with which key.
+        mark: Where an earlier run got; rows up to its line are counted, not sent.
+        source: For secret keys: the source to post for.
+        confirmed: Called in order whenever everything up to the mark has its verdict.
+        waiting: Called with a sentence when the system is away or overloaded.
+
+    Raises:
+        SetupError: the system stayed away.
+        Refused: it refuses the whole request, such as for a wrong key.
+    """
+    counts = Counts(mark.accepted, mark.rejected)
+    headers = {"Authorization": f"Bearer {target.key}", **FROM_FILE}
+    params = {"source": source} if source else {}
+    async with httpx.AsyncClient(
+        base_url=target.url, headers=headers, params=params, timeout=TIMEOUT
+    ) as client:
+        sending: list[tuple[list[FileRow], asyncio.Task[_Answer]]] = []
+        try:
+            async for batch in _batches(rows, mark.line):
+                post = _post(client, target, batch, waiting)
+                sending.append((batch, asyncio.create_task(post)))
+                if len(sending) >= IN_FLIGHT:
+                    await _settle(*sending.pop(0), counts, mark, confirmed)
+            while sending:
+                await _settle(*sending.pop(0), counts, mark, confirmed)
+        finally:
+            for _, task in sending:
+                task.cancel()
+            await asyncio.gather(*(task for _, task in sending), return_exceptions=True)
+    return counts
+
+
+async def _batches(rows: Iterator[FileRow], done: int) -> AsyncIterator[list[FileRow]]:
+    batch: list[FileRow] = []
+    size = 0
+    for row in rows:
+        if row.line <= done:
+            continue
+        batch.append(row)
+        size += len(msgspec.json.encode(row.item)) if isinstance(row, Row) else 0
+        if len(batch) >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+async def _settle(
+    batch: Sequence[FileRow],
+    task: asyncio.Task[_Answer],
+    counts: Counts,
+    mark: Mark,
+    confirmed: Callable[[Mark], None],
+) -> None:
+    answer = await task
+    sent = [row for row in batch if isinstance(row, Row)]
+    for row in batch:
+        if isinstance(row, BadRow):
+            counts.complain(row.line, row.why)
+    for verdict in answer.results:
+        if verdict.status == "accepted":
+            counts.accepted += 1
+        else:
+            counts.complain(sent[verdict.index].line, verdict.message or verdict.code)
+    mark.line, mark.accepted, mark.rejected = batch[-1].line, counts.accepted, counts.rejected
+    confirmed(mark)
+
+
+async def _post(
+    client: httpx.AsyncClient,
+    target: Target,
+    batch: Sequence[FileRow],
+    waiting: Callable[[str], None],
+) -> _Answer:
+    items = [row.item for row in batch if isinstance(row, Row)]
+    if not items:
+        return _Answer()
+    body = msgspec.json.encode(items)
+    for attempt in range(TRIES):
+        try:
+            answer = await client.post("/v1/touchpoints", content=body)
+        except httpx.TransportError:
+            waiting(f"nothing answers at {target.url}; trying again")
+            await asyncio.sleep(min(0.2 * 2**attempt, LONGEST_WAIT_SECONDS))
+            continue
+        if answer.status_code in AGAIN:
+            waiting("the system asks to wait; trying again")
+            await asyncio.sleep(_retry_after(answer, attempt))
+            continue
+        if answer.status_code in {202, 422} and b'"results"' in answer.content:
+            return msgspec.json.decode(answer.content, type=_Answer)
+        raise refusal_of(answer)
+    raise unreachable(target)
+
+
+def _retry_after(answer: httpx.Response, attempt: int) -> float:
+    given = answer.headers.get("Retry-After", "")
+    wait = float(given) if given.isdecimal() else 0.2 * 2**attempt
+    return min(wait, LONGEST_WAIT_SECONDS)
