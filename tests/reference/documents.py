@@ -1,4 +1,8 @@
-"""Stage model documents with their defaults filled in, and the version made of them."""
+"""Stage model documents with their defaults filled in, and the version made of them.
+
+Where the specification gives a default a value, it is written out; where it says that something
+is not there ("no scores, cycle, lineage, examples", no ``ignore``, no rules), it stays away.
+"""
 
 import hashlib
 
@@ -6,28 +10,34 @@ import rfc8785
 
 from tests.reference.json_values import Document
 
-_NO_STAGE_DEFAULTS: Document = {"phase": None, "terminal": False, "enter": [], "leave": []}
-
 
 def filled(document: Document) -> Document:
-    """Return *document* with every default written out."""
-    defaults: Document = {
+    """Return *document* with every default that has a value written out."""
+    full = {
         "entity": "customer",
         "title": spoken(document["key"]),
-        "scores": {},
-        "cycle": {"restart": []},
-        "lineage": {},
-        "examples": [],
-    }
-    return {
-        **defaults,
         **document,
-        "activity": {"ignore": None, **document["activity"]},
         "stages": [
-            {"label": spoken(stage["key"]), **_NO_STAGE_DEFAULTS, **stage}
-            for stage in document["stages"]
+            _filled_stage(stage, document["stages"][:rank])
+            for rank, stage in enumerate(document["stages"])
         ],
     }
+    if "restart" in document.get("cycle", {}):
+        usual = [stage["key"] for stage in full["stages"] if not stage["terminal"]]
+        full["cycle"] = {
+            "restart": [{"from": usual, **rule} for rule in document["cycle"]["restart"]]
+        }
+    return full
+
+
+def _filled_stage(stage: Document, lower: list[Document]) -> Document:
+    full = {"label": spoken(stage["key"]), "phase": None, "terminal": False, **stage}
+    usual = ["none", *(one["key"] for one in lower if not one.get("terminal"))]
+    if "enter" in stage:
+        full["enter"] = [{"from": usual, **rule} for rule in stage["enter"]]
+    if "leave" in stage:
+        full["leave"] = [{"idle": False, **rule} for rule in stage["leave"]]
+    return full
 
 
 def version(document: Document) -> str:

@@ -54,7 +54,7 @@ def _journey(walk: Walk, model_version: str, as_of: Instant, customer_id: str) -
         "next": ahead and _next(ahead),
         "transitions": [move.document(model_version, customer_id) for move in walk.moves],
         "counts": {signal: len(history.live(signal)) for signal in model["signals"]},
-        "scores": {key: round(history.score(key, as_of), 6) for key in model["scores"]},
+        "scores": {key: round(history.score(key, as_of), 6) for key in model.get("scores", {})},
     }
 
 

@@ -35,7 +35,7 @@ class Walk:
         self.touchpoints.append(touchpoint)
         history, before = self.history(), self.activity
         index = len(self.touchpoints) - 1
-        ignore = self.model["activity"]["ignore"]
+        ignore = self.model["activity"].get("ignore")
         lives = ignore is None or not history.matches(index, ignore)
         if lives:
             self.last_active = touchpoint
@@ -59,28 +59,20 @@ class Walk:
         return Moment(history, touchpoint.at, index, self.entered_at, activity, reached)
 
     def _restart(self, now: Moment) -> None:
-        usual = [stage["key"] for stage in self.model["stages"] if not stage["terminal"]]
-        for rule in self.model["cycle"]["restart"]:
-            if self.stage in rule.get("from", usual) and self._fires(rule, now):
+        for rule in self.model.get("cycle", {}).get("restart", []):
+            if self.stage in rule["from"] and self._fires(rule, now):
                 self.cycle += 1
                 self._move_by(rule, "restart", rule["to"], now)
                 return
 
     def _enter(self, now: Moment) -> None:
         for stage in reversed(self.model["stages"]):
-            for rule in stage["enter"]:
-                if self._may_enter(stage["key"], rule) and self._fires(rule, now):
+            if stage["key"] == self.stage:
+                continue
+            for rule in stage.get("enter", []):
+                if (self.stage or "none") in rule["from"] and self._fires(rule, now):
                     self._move_by(rule, self._kind(stage["key"]), stage["key"], now)
                     return
-
-    def _may_enter(self, to: str, rule: Document) -> bool:
-        if to == self.stage:
-            return False
-        if "from" in rule:
-            return (self.stage or "none") in rule["from"]
-        if self.stage is None:
-            return True
-        return self._rank(self.stage) < self._rank(to) and not self._stage(self.stage)["terminal"]
 
     def _fires(self, rule: Document, now: Moment) -> bool:
         signals = triggers(rule["when"], self.model)
@@ -122,7 +114,7 @@ class Walk:
 
     def _leave_deadlines(self) -> list[Deadline]:
         found = []
-        for rule in self._stage(self.stage)["leave"] if self.stage else []:
+        for rule in self._stage(self.stage).get("leave", []) if self.stage else []:
             base, base_at, touchpoint = self._base(rule)
             if (rule["rule"], base_at) not in self.spent:
                 found.append(
@@ -147,7 +139,7 @@ class Walk:
             history = self.history()
             matches = [index for signal in rule["without"] for index in history.arrived(signal)]
             name, later = "signal", self.touchpoints[max(matches)] if matches else None
-        elif rule.get("idle"):
+        elif rule["idle"]:
             name, later = "activity", self.last_active
         if later is not None and later.at > self.entered_at:
             return name, later.at, later
