@@ -84,8 +84,6 @@ class Fold:
                 return
         if plan.triggers:
             self._follow_rules(plan, touchpoint)
-        if alive and situation.slot == NO_STAGE:
-            self._start(touchpoint)
 
     def advance(self, to: Instant) -> None:
         """Run the deadlines up to *to*, that instant included."""
@@ -106,7 +104,10 @@ class Fold:
         return journey_of(self._program, self._situation, (*before, *self.moves), as_of)
 
     def _wake(self, plan: Plan, touchpoint: Touchpoint) -> None:
-        """Begin or resume being active; rules still see the activity before."""
+        """Begin or resume being active; rules still see the activity before.
+
+        Only here can a stage be missing that no rule gave: the first sign of life gives one.
+        """
         situation = self._situation
         situation.activity_since = touchpoint.at
         cause = TouchpointCause(touchpoint.source, touchpoint.event_id)
@@ -114,7 +115,7 @@ class Fold:
         self._note(Move("activity", "activity", before, "active", at, cycle, "sign_of_life", cause))
         self._follow_rules(plan, touchpoint)
         if situation.slot == NO_STAGE:
-            self._start(touchpoint)
+            self._enter(self._program.start, "start", touchpoint)
         situation.activity = "active"
 
     def _follow_rules(self, plan: Plan, touchpoint: Touchpoint) -> None:
@@ -129,9 +130,6 @@ class Fold:
             if holds(situation, at):
                 self._enter(rule, kind_of(situation.slot, rule.slot), touchpoint)
                 break
-
-    def _start(self, touchpoint: Touchpoint) -> None:
-        self._enter(self._program.start, "start", touchpoint)
 
     def _enter(self, rule: TouchpointRule, kind: Kind, touchpoint: Touchpoint) -> None:
         situation, program, at = self._situation, self._program, touchpoint.at

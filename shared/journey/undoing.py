@@ -170,7 +170,7 @@ class UndoableHistory(History):
         undo = FrozenUndo(
             None if self._last is None else place_of(self._last),
             tuple((place_of(seen), value, others) for seen, value, others in self.live.values()),
-            tuple(self.known.items()),
+            tuple((value, at) for value, at in self.known.items() if not self._is_live(value, at)),
             tuple((value, tuple(times)) for value, times in self.waiting.items()),
         )
         sums = tuple(running.freeze() for running in self.sums)
@@ -184,5 +184,15 @@ class UndoableHistory(History):
         self._last = frozen.undo.last
         for place, value, others in frozen.undo.live:
             self._put(LiveMatch(place, value, others))
-        self.known.update(frozen.undo.known)
+        self._know_again(dict(frozen.undo.known))
         self.waiting.update((value, list(times)) for value, times in frozen.undo.waiting)
+
+    def _is_live(self, value: str, at: Instant) -> bool:
+        """Tell whether the newest live match of *value* is from *at*; it need not be said twice."""
+        identities = self._by_value.get(value)
+        return identities is not None and self.live[identities[-1]].seen.at == at
+
+    def _know_again(self, said: dict[str, Instant]) -> None:
+        live = {match.value: match.seen.at for match in self.live.values()}
+        kept = {value: at for value, at in live.items() if value is not None and value not in said}
+        self.known.update(sorted({**kept, **said}.items(), key=lambda known: known[1]))
