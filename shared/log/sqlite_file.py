@@ -1,0 +1,193 @@
+"""The file of the embedded log: its format, and what makes one sound.
+
+One row per record, under ``partition << 48 | offset``, holding a frame (``frames.py``). Offsets of
+a partition have no gaps: ``partitions`` tells from where to where records are held, and a missing
+one in between is damage.
+"""
+
+import os
+import secrets
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from shared.errors import SetupError
+from shared.log.frames import PAGE_BYTES
+from shared.log.sqlite_errors import is_passing, sentence_of
+
+FORMAT: Final = "1"
+OFFSET_BITS: Final = 48
+MOST_PARTITIONS: Final = 1_024
+
+_BUSY_SECONDS: Final = 5.0
+_WRITER_CACHE_KIB: Final = 8_192
+_SCHEMA: Final = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE partitions (
+    partition INTEGER PRIMARY KEY,
+    first_offset INTEGER NOT NULL,
+    next_offset INTEGER NOT NULL
+) STRICT;
+CREATE TABLE records (id INTEGER PRIMARY KEY, frame BLOB NOT NULL) STRICT;
+"""
+_BOUNDS = "SELECT partition, first_offset, next_offset FROM partitions ORDER BY partition"
+_LOWEST = "SELECT min(id) FROM records WHERE id >= ? AND id < ?"
+_HIGHEST = "SELECT max(id) FROM records WHERE id >= ? AND id < ?"
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """A log file that is known to be sound as a whole, and what it says about itself."""
+
+    path: Path
+    topic: str
+    log_id: str
+    partitions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The offsets one partition holds: from ``first`` up to, not including, ``next``."""
+
+    first: int
+    next: int
+
+
+def row_id(partition: int, offset: int) -> int:
+    """Return the key of the row that holds *offset* of *partition*."""
+    return partition << OFFSET_BITS | offset
+
+
+def write_connection(path: Path) -> sqlite3.Connection:
+    """Return a connection whose commits are on the disk when they return.
+
+    Raises:
+        SetupError: the folder's file system cannot keep a write-ahead log.
+        sqlite3.Error: the file cannot be opened.
+    """
+    connection = _connect(path)
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # counts for a new file only
+    if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+        raise SetupError(f"{path}: this file system cannot hold the log; choose a local folder")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # the writer decides when
+    connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+    return connection
+
+
+def read_connection(path: Path) -> sqlite3.Connection:
+    """Return a connection that can only read.
+
+    Raises:
+        sqlite3.Error: the file cannot be opened.
+    """
+    connection = _connect(path)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def read_bounds(connection: sqlite3.Connection) -> dict[int, Bounds]:
+    """Return what each partition holds."""
+    return {
+        partition: Bounds(first, following)
+        for partition, first, following in connection.execute(_BOUNDS)
+    }
+
+
+def open_file(path: Path, *, topic: str, partitions: int) -> LogFile:
+    """Make the log file *path*, or check the one that is there; the lock must be held.
+
+    Args:
+        path: Where it is; its folder exists.
+        topic: The name that positions carry; what the file was made with.
+        partitions: How many a new file gets; one that is there keeps its own number.
+
+    Raises:
+        SetupError: the file is damaged, not a log, of another format or topic, or cannot be
+            opened; the message says what to do.
+    """
+    if not 1 <= partitions <= MOST_PARTITIONS:
+        raise SetupError(f"a log has 1-{MOST_PARTITIONS} partitions, not {partitions}")
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        path.chmod(0o600)  # also of a file that was copied here; SQLite's own files follow it
+        with closing(write_connection(path)) as connection:
+            if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
+                _create(connection, topic, partitions)
+                _sync_folder(path.parent)
+            return _verified(connection, path, topic)
+    except OSError as error:
+        raise SetupError(f"{path}: {error.strerror}; choose another file for the log") from error
+    except sqlite3.Error as error:
+        if is_passing(error):
+            raise SetupError(sentence_of(path, error)) from error
+        raise _damaged(path, str(error)) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    return sqlite3.connect(address, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
+
+
+def _create(connection: sqlite3.Connection, topic: str, partitions: int) -> None:
+    meta = {"format": FORMAT, "log_id": secrets.token_hex(16), "topic": topic}
+    connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}")
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+    connection.executemany(
+        "INSERT INTO partitions VALUES (?, 0, 0)", [(number,) for number in range(partitions)]
+    )
+    connection.execute("COMMIT")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)  # the name of a new file must survive a power cut, too
+    finally:
+        os.close(handle)
+
+
+def _verified(connection: sqlite3.Connection, path: Path, topic: str) -> LogFile:
+    named = "SELECT count(*) FROM sqlite_schema WHERE name IN ('meta', 'partitions', 'records')"
+    if connection.execute(named).fetchone() != (3,):
+        raise SetupError(f"{path} is an SQLite file, but not a log; choose another file")
+    meta = dict(connection.execute("SELECT name, value FROM meta"))
+    if meta.get("format") != FORMAT:
+        raise SetupError(
+            f"{path} is a log of format {meta.get('format')}, this version reads format {FORMAT}; "
+            "start the version that wrote it, or choose another file"
+        )
+    if meta.get("topic") != topic:
+        raise SetupError(
+            f"{path} holds the topic {meta.get('topic')}, not {topic}; "
+            "name that topic, or choose another file"
+        )
+    bounds = read_bounds(connection)
+    if not bounds or list(bounds) != list(range(len(bounds))) or "log_id" not in meta:
+        raise _damaged(path, "its tables are incomplete")
+    for partition, held in bounds.items():
+        _verify_ends(connection, path, partition, held)
+    return LogFile(path, topic, meta["log_id"], len(bounds))
+
+
+def _verify_ends(connection: sqlite3.Connection, path: Path, partition: int, held: Bounds) -> None:
+    span = (row_id(partition, 0), row_id(partition + 1, 0))
+    (lowest,) = connection.execute(_LOWEST, span).fetchone()
+    (highest,) = connection.execute(_HIGHEST, span).fetchone()
+    expected = (
+        (row_id(partition, held.first), row_id(partition, held.next - 1))
+        if held.first < held.next
+        else (None, None)
+    )
+    if (lowest, highest) != expected:
+        raise _damaged(path, f"records at the ends of partition {partition} are missing")
+
+
+def _damaged(path: Path, detail: str) -> SetupError:
+    return SetupError(
+        f"{path} is damaged or no log ({detail}); put a copy of it back, or move it away to "
+        "start with an empty log: what it holds is then not classified"
+    )

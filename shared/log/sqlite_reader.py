@@ -1,0 +1,121 @@
+"""The reading side of a log file: everything here runs in the thread of one reader."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Final
+
+from shared.errors import Conflict, LogDamaged
+from shared.log.frames import unpack
+from shared.log.port import LogRecord
+from shared.log.sqlite_errors import errors_translated, is_damage
+from shared.log.sqlite_file import (
+    OFFSET_BITS,
+    Bounds,
+    LogFile,
+    read_bounds,
+    read_connection,
+    row_id,
+)
+
+_NEXT = "SELECT id, frame FROM records WHERE id >= ? AND id < ? ORDER BY id"
+_OFFSET_MASK: Final = (1 << OFFSET_BITS) - 1
+
+
+class SqliteReader:
+    """Reads one log file; made, used and closed in one thread.
+
+    Args:
+        file: The file, locked by this process.
+        max_bytes: No further record is read once a fetch holds this much.
+
+    Raises:
+        LogUnavailable: the file cannot be opened; every method likewise when it cannot be read.
+        LogDamaged: by every method when the file's structure is broken.
+    """
+
+    def __init__(self, file: LogFile, *, max_bytes: int) -> None:
+        self._file = file
+        self._max_bytes = max_bytes
+        with errors_translated(file.path, damage=LogDamaged):
+            self._connection = read_connection(file.path)
+
+    def bounds(self) -> dict[int, Bounds]:
+        """Return what each partition holds."""
+        with errors_translated(self._file.path, damage=LogDamaged):
+            return read_bounds(self._connection)
+
+    def fetch(
+        self, positions: Mapping[int, int], max_records: int
+    ) -> dict[int, Sequence[LogRecord]]:
+        """Return the records at *positions* (partition to offset) and after, at one moment.
+
+        Each partition gets an equal share of *max_records*, later ones also what earlier ones
+        leave. What lies before damage is returned; the damage itself is raised by the fetch that
+        begins at it.
+
+        Raises:
+            Conflict: an offset is not held any more (code ``offset_out_of_range``).
+            LogDamaged: a record is missing, or does not match its checksum.
+        """
+        with errors_translated(self._file.path, damage=LogDamaged), self._connection:
+            self._connection.execute("BEGIN")
+            bounds = read_bounds(self._connection)
+            fetched: dict[int, Sequence[LogRecord]] = {}
+            records_left, bytes_left = max_records, self._max_bytes
+            for turn, (partition, offset) in enumerate(positions.items()):
+                check_held(partition, offset, bounds[partition])
+                share = max(1, records_left // (len(positions) - turn))
+                end = min(offset + share, bounds[partition].next)
+                if records_left and bytes_left > 0 and offset < end:
+                    records = self._read(partition, offset, end, bytes_left)
+                    fetched[partition] = records
+                    records_left -= len(records)
+                    bytes_left -= sum(len(record.key) + len(record.value) for record in records)
+            return fetched
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _read(self, partition: int, offset: int, end: int, max_bytes: int) -> list[LogRecord]:
+        records: list[LogRecord] = []
+        held_bytes = 0
+        span = (row_id(partition, offset), row_id(partition, end))
+        with closing(self._connection.execute(_NEXT, span)) as rows:
+            while offset + len(records) < end and held_bytes < max_bytes:
+                try:
+                    record = _record_at(partition, offset + len(records), rows)
+                except LogDamaged:
+                    if records:
+                        break
+                    raise
+                records.append(record)
+                held_bytes += len(record.key) + len(record.value)
+        return records
+
+
+def check_held(partition: int, offset: int, held: Bounds) -> None:
+    """Return if reading *partition* can go on at *offset*.
+
+    Raises:
+        Conflict: records would be skipped, or none were ever there.
+    """
+    if not held.first <= offset <= held.next:
+        raise Conflict(
+            f"partition {partition} holds the offsets from {held.first} to {held.next}; "
+            f"{offset} lies outside",
+            code="offset_out_of_range",
+        )
+
+
+def _record_at(partition: int, offset: int, rows: sqlite3.Cursor) -> LogRecord:
+    try:
+        row = rows.fetchone()
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+        raise LogDamaged(f"partition {partition}, offset {offset}: {error}") from error
+    if row is None or row[0] & _OFFSET_MASK != offset:
+        raise LogDamaged(f"partition {partition}, offset {offset}: the record is missing")
+    return unpack(partition, offset, row[1])
