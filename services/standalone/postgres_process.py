@@ -80,7 +80,9 @@ async def stop_leftover(cluster: PostgresCluster, progress: Callable[[str], None
                 f"Process {pid}, a PostgreSQL left by a killed journeyline, does not end. End it, "
                 "then start again."
             )
-    _disown(cluster)
+    # PostgreSQL would take any living process of the recorded number for a server. That no child of
+    # a dead server is left it also knows from the shared memory of the data directory.
+    (cluster.data / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _recorded_pid(cluster: PostgresCluster) -> int | None:
@@ -106,21 +108,6 @@ def _serves(pid: int, cluster: PostgresCluster) -> bool:
     ]
 
 
-def _disown(cluster: PostgresCluster) -> None:
-    """Let the server start over the lock file of a dead one.
-
-    PostgreSQL refuses to start while the recorded process id is alive, whoever that is by now, or
-    unreadable, but overlooks that of its own parent. Removing the file instead would lose the check
-    behind it: that no orphan of the dead server still holds the shared memory.
-    """
-    file = cluster.data / "postmaster.pid"
-    with suppress(FileNotFoundError):
-        _, _, rest = file.read_bytes().partition(b"\n")
-        with file.open("r+b") as lock:
-            lock.write(b"%d\n%s" % (os.getpid(), rest))
-            lock.truncate()
-
-
 async def _start(
     cluster: PostgresCluster,
     account: PostgresAccount,
@@ -135,6 +122,7 @@ async def _start(
     parameters = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     program = [*account.command_prefix, str(postgres_program("postgres"))]
     cluster.begin_log()
+    told = False
     while True:
         process = await _spawn([*program, "-D", str(cluster.data), *parameters], cluster)
         try:
@@ -146,7 +134,9 @@ async def _start(
             return process
         if _ORPHANS not in _tail(cluster, of=process.pid):
             raise SetupError(f"PostgreSQL ended while starting. {_last_words(cluster)}")
-        progress("Waiting for what a killed PostgreSQL has left to end.")
+        if not told:
+            progress("Waiting for what a killed PostgreSQL has left to end.")
+            told = True
         await asyncio.sleep(_RETRY_SECONDS)
 
 
