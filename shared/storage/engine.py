@@ -24,6 +24,8 @@ async def open_engine(
 ) -> AsyncGenerator[AsyncEngine]:
     """Yield an engine over asyncpg, and dispose of its pool on the way out.
 
+    JSON columns come back as their text: msgspec reads it exactly, and only where it is needed.
+
     Args:
         database_url: ``postgresql://…``, with or without a driver in its scheme.
         pool_size: Connections at most; a caller waits 3 s for one, then fails.
@@ -36,6 +38,7 @@ async def open_engine(
         max_overflow=0,
         pool_timeout=3,
         pool_pre_ping=False,
+        json_deserializer=str,
         connect_args={
             "server_settings": {**SESSION, "application_name": name},
             "timeout": 5,
