@@ -18,7 +18,7 @@ from shared.journey.needs import place_of
 from shared.journey.plans import Plan
 from shared.journey.program import Program
 from shared.journey.rules import TouchpointRule
-from shared.journey.situation import NO_STAGE
+from shared.journey.situation import NO_STAGE, Situation
 from shared.journey.snapshots import FoldState, freeze, thaw
 from shared.touchpoints import Place, Touchpoint
 
@@ -49,6 +49,16 @@ class Fold:
         """The place of the touchpoint applied last."""
         last = self._situation.last
         return None if last is None else place_of(last)
+
+    @property
+    def program(self) -> Program:
+        """The compiled model."""
+        return self._program
+
+    @property
+    def situation(self) -> Situation:
+        """Where the customer stands; only to be read."""
+        return self._situation
 
     def follows(self, touchpoint: Touchpoint) -> bool:
         """Tell whether *touchpoint* comes after all that was applied, deadlines included."""
