@@ -38,6 +38,7 @@ from services.classifier.transactions import transaction
 from shared.clock import Clock
 from shared.errors import JourneylineError
 from shared.identity.policy import Policy
+from shared.instants import Instant
 from shared.log.port import LogRecord
 
 log = structlog.get_logger()
@@ -119,13 +120,13 @@ class PostgresClassification:
         """
         items = [read_record(record) for record in records]
         async with transaction(self._engine) as connection:
-            await hold_claim(connection, claim)
+            now = await hold_claim(connection, claim)
             try:
                 async with connection.transaction():
-                    tally = await self._apply(connection, claim, items)
+                    tally = await self._apply(connection, claim, items, now)
             except POISON:
                 log.exception("batch_has_poison", partition=claim.partition, records=len(items))
-                items, tally = await self._apply_one_by_one(connection, claim, items, records)
+                items, tally = await self._apply_one_by_one(connection, claim, items, records, now)
             next_offset = records[-1].offset + 1
             gaps = next_offset - claim.next_offset - len(records)
             await settle_claim(
@@ -134,13 +135,14 @@ class PostgresClassification:
                 tally + Tally(gaps=gaps),
                 next_offset=next_offset,
                 read_through=read_through_of(items),
-                now=self._clock(),
+                now=now,
             )
         return claim.at(next_offset)
 
-    async def _apply(self, connection: Connection, claim: Claim, items: Sequence[Item]) -> Tally:
+    async def _apply(
+        self, connection: Connection, claim: Claim, items: Sequence[Item], now: Instant
+    ) -> Tally:
         """Write all that *items* cause, apart from the claim itself."""
-        now = self._clock()
         refusals = [item for item in items if isinstance(item, Refusal)]
         await quarantine(connection, refusals, claim_id=claim.id, recorded_at=now)
         first = first_arrivals(items)
@@ -168,6 +170,7 @@ class PostgresClassification:
         claim: Claim,
         items: Sequence[Item],
         records: Sequence[LogRecord],
+        now: Instant,
     ) -> tuple[list[Item], Tally]:
         """Apply each item under a savepoint; the poisonous ones go to the quarantine instead."""
         applied: list[Item] = []
@@ -176,15 +179,15 @@ class PostgresClassification:
             outcome = item
             try:
                 async with connection.transaction():
-                    tally += await self._apply(connection, claim, [item])
+                    tally += await self._apply(connection, claim, [item], now)
             except POISON as error:
                 outcome = refusal_of(record, f"cannot be classified: {error}", code="poison")
                 async with connection.transaction():
-                    tally += await self._apply(connection, claim, [outcome])
+                    tally += await self._apply(connection, claim, [outcome], now)
             applied.append(outcome)
         poison = [after is not before for before, after in zip(items, applied, strict=True)]
         limit = self._limits.setdefault(claim.partition, PoisonLimit())
-        if limit.exceeded(self._clock(), poison):
+        if limit.exceeded(now, poison):
             raise BatchRefused(
                 f"{sum(poison)} of {len(poison)} records could not be classified: this looks like "
                 "a faulty version or model; nothing was skipped, start a repaired one"

@@ -13,7 +13,7 @@ from typing import Self
 import asyncpg
 
 from shared.errors import OwnershipLost
-from shared.instants import Instant, datetime_of
+from shared.instants import Instant, datetime_of, instant_of
 
 _TAKE = """
 INSERT INTO claims (log_id, topic, partition, epoch, owner, claimed_at, start_offset, next_offset,
@@ -24,7 +24,7 @@ ON CONFLICT (log_id, topic, partition) DO UPDATE
 RETURNING id, epoch, next_offset
 """
 _HOLD = """
-SELECT 1 FROM claims WHERE id = $1 AND epoch = $2 AND next_offset = $3 FOR UPDATE
+SELECT now() FROM claims WHERE id = $1 AND epoch = $2 AND next_offset = $3 FOR UPDATE
 """
 _SETTLE = """
 UPDATE claims
@@ -101,14 +101,20 @@ async def take_claim(
     return Claim(row["id"], partition, row["epoch"], row["next_offset"])
 
 
-async def hold_claim(connection: asyncpg.Connection, claim: Claim) -> None:
+async def hold_claim(connection: asyncpg.Connection, claim: Claim) -> Instant:
     """Lock *claim* until the transaction ends.
+
+    Returns:
+        When the transaction began, by the database's clock: the time that all it records carries,
+        so that a reader can tell from the open transactions up to when everything is final.
 
     Raises:
         OwnershipLost: another owner has taken the partition, or this batch is committed already.
     """
-    if await connection.fetchval(_HOLD, claim.id, claim.epoch, claim.next_offset) is None:
+    began_at = await connection.fetchval(_HOLD, claim.id, claim.epoch, claim.next_offset)
+    if began_at is None:
         raise OwnershipLost(f"partition {claim.partition} is no longer held in epoch {claim.epoch}")
+    return instant_of(began_at)
 
 
 async def settle_claim(

@@ -16,7 +16,7 @@ from services.classifier.journeys import (
     lock_due_journeys,
     save_journeys,
 )
-from services.classifier.transactions import transaction
+from services.classifier.transactions import began_at, transaction
 from services.classifier.transitions import Change, publish
 from shared.clock import Clock
 from shared.errors import RetryableError
@@ -71,7 +71,7 @@ class Timers:
         models: dict[int, ActiveModel],
         by: Instant,
     ) -> None:
-        now = self._clock()
+        now = await began_at(connection)
         rows, changes = {}, []
         for key, state in due.items():
             model = models[key.model_id]

@@ -9,7 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.errors import DatabaseUnavailable
-from shared.storage.engine import driver_of
+from shared.instants import Instant, instant_of
+from shared.storage.engine import checked_out
 
 AWAY: Final = (
     asyncpg.PostgresConnectionError,
@@ -35,9 +36,16 @@ async def transaction(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]
             way took place is unknown.
     """
     try:
-        async with engine.connect() as connection:
-            driver = await driver_of(connection)
-            async with driver.transaction():
-                yield driver
+        async with checked_out(engine) as connection, connection.transaction():
+            yield connection
     except AWAY as error:
         raise DatabaseUnavailable(f"the database did not finish: {error}") from error
+
+
+async def began_at(connection: asyncpg.Connection) -> Instant:
+    """Return when the transaction began, by the database's clock.
+
+    What a transaction records carries this time: a reader knows from the list of open transactions
+    up to when all that was recorded is final, whatever the clocks of the machines say.
+    """
+    return instant_of(await connection.fetchval("SELECT now()"))

@@ -51,6 +51,25 @@ async def open_engine(
         await engine.dispose()
 
 
+@asynccontextmanager
+async def checked_out(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]:
+    """Yield a driver's connection of the pool, and never give a broken one back to it.
+
+    SQLAlchemy does not see what happens on the driver's connection, so a server that was started
+    anew would leave dead connections in the pool.
+    """
+    async with engine.connect() as connection:
+        driver = await driver_of(connection)
+        if driver.is_closed():
+            await connection.invalidate()
+            driver = await driver_of(connection)
+        try:
+            yield driver
+        finally:
+            if driver.is_closed():
+                await connection.invalidate()
+
+
 async def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
     """Return the asyncpg connection under *connection*, in the same transaction.
 
