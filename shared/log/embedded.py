@@ -20,7 +20,7 @@ from shared.log.file_lock import locked
 from shared.log.group_commit import EmbeddedWriter
 from shared.log.port import Position
 from shared.log.sqlite_file import LogFile, open_file
-from shared.log.sqlite_writer import MIB, SqliteWriter
+from shared.log.sqlite_writer import MIB, DiskRoom, SqliteWriter, free_bytes
 
 TOPIC: Final = "journeyline.touchpoints"
 PARTITIONS: Final = 4
@@ -157,6 +157,7 @@ async def open_embedded_log(
     partitions: int = PARTITIONS,
     clock: Clock = wall_clock,
     reserve_bytes: int = RESERVE_BYTES,
+    disk_room: DiskRoom = free_bytes,
     queue_bytes: int = QUEUE_BYTES,
     append_timeout_seconds: float = APPEND_TIMEOUT_SECONDS,
 ) -> AsyncIterator[EmbeddedLog]:
@@ -168,6 +169,7 @@ async def open_embedded_log(
         partitions: How many a new file gets, 1-1024; one that is there keeps its own number.
         clock: Gives the time of each record; called in the thread that writes.
         reserve_bytes: Appends are refused while less is free on the disk and in the file.
+        disk_room: Returns how many bytes the disk of a folder has free.
         queue_bytes: How much may wait to be written.
         append_timeout_seconds: How long an append waits to become durable.
 
@@ -178,7 +180,9 @@ async def open_embedded_log(
     with locked(path), ThreadPoolExecutor(1, thread_name_prefix="log-writer") as thread:
         opening = partial(open_file, path, topic=topic, partitions=partitions)
         file = await loop.run_in_executor(thread, opening)
-        writing = partial(SqliteWriter, file, clock=clock, reserve_bytes=reserve_bytes)
+        writing = partial(
+            SqliteWriter, file, clock=clock, reserve_bytes=reserve_bytes, disk_room=disk_room
+        )
         log = EmbeddedLog(
             file,
             await loop.run_in_executor(thread, writing),

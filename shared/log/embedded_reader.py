@@ -55,8 +55,7 @@ class EmbeddedReader:
 
     async def seek(self, partition: int, offset: int) -> None:
         """See ``LogReader.seek``."""
-        bounds = await self._bounds()
-        check_held(partition, offset, bounds.get(partition, Bounds(0, 0)))
+        check_held(partition, offset, await self._bounds())
         self._next_offsets[partition] = offset
 
     async def poll(

@@ -47,13 +47,18 @@ def pack(partition: int, offset: int, key: bytes, value: bytes, appended_at: Ins
     return b"".join((lead, key, value, bytes(_padding(len(key) + len(value)))))
 
 
-def unpack(partition: int, offset: int, frame: bytes) -> LogRecord:
+def unpack(partition: int, offset: int, frame: object) -> LogRecord:
     """Read the frame found at *offset* of *partition*.
+
+    Args:
+        partition: Where it was found.
+        offset: Where it was found.
+        frame: What was found there: bytes, unless the file is damaged.
 
     Raises:
         LogDamaged: the frame is not what was packed for that place.
     """
-    if len(frame) >= LEAD_BYTES:
+    if isinstance(frame, bytes) and len(frame) >= LEAD_BYTES:
         check, appended_at, key_bytes, value_bytes = _LEAD.unpack_from(frame)
         value_at = LEAD_BYTES + key_bytes
         key = frame[LEAD_BYTES:value_at]

@@ -86,6 +86,7 @@ def read_connection(path: Path) -> sqlite3.Connection:
     """
     connection = _connect(path)
     connection.execute("PRAGMA query_only = ON")
+    connection.text_factory = bytes  # only a damaged file holds text where frames are
     return connection
 
 
@@ -166,24 +167,29 @@ def _verified(connection: sqlite3.Connection, path: Path, topic: str) -> LogFile
             "name that topic, or choose another file"
         )
     bounds = read_bounds(connection)
-    if not bounds or list(bounds) != list(range(len(bounds))) or "log_id" not in meta:
+    numbers = [number for held in bounds.values() for number in (held.first, held.next)]
+    if (
+        not bounds
+        or list(bounds) != list(range(len(bounds)))
+        or not all(isinstance(number, int) for number in numbers)
+        or "log_id" not in meta
+    ):
         raise _damaged(path, "its tables are incomplete")
     for partition, held in bounds.items():
-        _verify_ends(connection, path, partition, held)
+        if not _ends_are_there(connection, partition, held):
+            raise _damaged(path, f"records at the ends of partition {partition} are missing")
     return LogFile(path, topic, meta["log_id"], len(bounds))
 
 
-def _verify_ends(connection: sqlite3.Connection, path: Path, partition: int, held: Bounds) -> None:
+def _ends_are_there(connection: sqlite3.Connection, partition: int, held: Bounds) -> bool:
     span = (row_id(partition, 0), row_id(partition + 1, 0))
     (lowest,) = connection.execute(_LOWEST, span).fetchone()
     (highest,) = connection.execute(_HIGHEST, span).fetchone()
-    expected = (
-        (row_id(partition, held.first), row_id(partition, held.next - 1))
-        if held.first < held.next
-        else (None, None)
+    if held.first == held.next:
+        return lowest is None
+    return bool(
+        lowest == row_id(partition, held.first) and highest == row_id(partition, held.next - 1)
     )
-    if (lowest, highest) != expected:
-        raise _damaged(path, f"records at the ends of partition {partition} are missing")
 
 
 def _damaged(path: Path, detail: str) -> SetupError:

@@ -61,22 +61,33 @@ class SqliteReader:
         with errors_translated(self._file.path, damage=LogDamaged), self._connection:
             self._connection.execute("BEGIN")
             bounds = read_bounds(self._connection)
-            fetched: dict[int, Sequence[LogRecord]] = {}
-            records_left, bytes_left = max_records, self._max_bytes
-            for turn, (partition, offset) in enumerate(positions.items()):
-                check_held(partition, offset, bounds[partition])
-                share = max(1, records_left // (len(positions) - turn))
-                end = min(offset + share, bounds[partition].next)
-                if records_left and bytes_left > 0 and offset < end:
-                    records = self._read(partition, offset, end, bytes_left)
-                    fetched[partition] = records
-                    records_left -= len(records)
-                    bytes_left -= sum(len(record.key) + len(record.value) for record in records)
-            return fetched
+            for partition, offset in positions.items():
+                check_held(partition, offset, bounds)
+            spans = [
+                (partition, offset, bounds[partition].next)
+                for partition, offset in positions.items()
+                if offset < bounds[partition].next
+            ]
+            return self._shared_out(spans, max_records)
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+    def _shared_out(
+        self, spans: Sequence[tuple[int, int, int]], records_left: int
+    ) -> dict[int, Sequence[LogRecord]]:
+        fetched: dict[int, Sequence[LogRecord]] = {}
+        bytes_left = self._max_bytes
+        for turn, (partition, offset, following) in enumerate(spans):
+            if records_left <= 0 or bytes_left <= 0:
+                break
+            share = max(1, records_left // (len(spans) - turn))
+            records = self._read(partition, offset, min(offset + share, following), bytes_left)
+            fetched[partition] = records
+            records_left -= len(records)
+            bytes_left -= sum(len(record.key) + len(record.value) for record in records)
+        return fetched
 
     def _read(self, partition: int, offset: int, end: int, max_bytes: int) -> list[LogRecord]:
         records: list[LogRecord] = []
@@ -95,12 +106,18 @@ class SqliteReader:
         return records
 
 
-def check_held(partition: int, offset: int, held: Bounds) -> None:
+def check_held(partition: int, offset: int, bounds: Mapping[int, Bounds]) -> None:
     """Return if reading *partition* can go on at *offset*.
 
     Raises:
         Conflict: records would be skipped, or none were ever there.
     """
+    held = bounds.get(partition)
+    if held is None:
+        raise Conflict(
+            f"there is no partition {partition}, only {', '.join(map(str, bounds))}",
+            code="offset_out_of_range",
+        )
     if not held.first <= offset <= held.next:
         raise Conflict(
             f"partition {partition} holds the offsets from {held.first} to {held.next}; "

@@ -3,8 +3,9 @@
 import contextlib
 import os
 import sqlite3
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
 
 from shared.clock import Clock
 from shared.errors import LogUnavailable
@@ -22,7 +23,7 @@ from shared.log.sqlite_file import (
 
 MIB: Final = 1 << 20
 
-_CHECKPOINT_BYTES: Final = 16 * MIB
+_CHECKPOINT_BYTES: Final = 4 * MIB
 """How much is written before the write-ahead log goes into the file, whence it starts anew."""
 _TRIM_RECORDS: Final = 1_000
 _TRIM_BYTES: Final = 2 * MIB
@@ -40,6 +41,15 @@ _BEGIN_AT = "UPDATE partitions SET first_offset = ? WHERE partition = ?"
 _TOUCH = "UPDATE meta SET value = value WHERE name = 'format'"
 
 
+DiskRoom: TypeAlias = Callable[[Path], int]
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how many bytes the disk of *folder* has free for this process."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
 class SqliteWriter:
     """Writes one log file; made, used and closed in one thread.
 
@@ -47,13 +57,17 @@ class SqliteWriter:
         file: The file, locked by this process.
         clock: Gives the time that records carry.
         reserve_bytes: Below this much room, appends are refused.
+        disk_room: Returns how many bytes the disk of a folder has free.
 
     Raises:
         LogUnavailable: the file cannot be opened; every method likewise when it cannot be written.
     """
 
-    def __init__(self, file: LogFile, *, clock: Clock, reserve_bytes: int) -> None:
+    def __init__(
+        self, file: LogFile, *, clock: Clock, reserve_bytes: int, disk_room: DiskRoom
+    ) -> None:
         self._file = file
+        self._disk_room = disk_room
         self._clock = clock
         self._reserve_bytes = reserve_bytes
         self._uncopied_bytes = 0
@@ -181,8 +195,7 @@ class SqliteWriter:
 
     def _check_room(self) -> None:
         with errors_translated(self._file.path):
-            disk = os.statvfs(self._file.path.parent)
-            room = disk.f_bavail * disk.f_frsize
+            room = self._disk_room(self._file.path.parent)
             if room >= self._reserve_bytes:
                 return
             # Trimming gives pages back to the file, not to the disk; the next records fill them.

@@ -1,0 +1,65 @@
+"""The logs that the contract suite is run on."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from shared.log.embedded import open_embedded_log
+from shared.log.port import Entry, LogReader, LogRecord, LogWriter, Position
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLog:
+    """Both sides of a log; the reader has sought nothing yet."""
+
+    writer: LogWriter
+    reader: LogReader
+
+
+class LogUnderTest(Protocol):
+    """A log that is empty when a test begins, and that can be opened several times in turn."""
+
+    def open(self) -> AbstractAsyncContextManager[OpenLog]:
+        """Open it; leaving the context closes both sides."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedLogUnderTest:
+    """The embedded log, in a folder of the test's own."""
+
+    folder: Path
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[OpenLog]:
+        """See ``LogUnderTest.open``."""
+        async with open_embedded_log(self.folder / "log.sqlite", reserve_bytes=0) as log:
+            yield OpenLog(log.writer, log.reader())
+
+
+async def seek_to_start(reader: LogReader) -> None:
+    """Let *reader* begin at the first record of every partition."""
+    for partition, offset in (await reader.start_offsets()).items():
+        await reader.seek(partition, offset)
+
+
+async def read_records(reader: LogReader, number: int) -> list[LogRecord]:
+    """Poll until *number* records came; in order within each partition."""
+    records: list[LogRecord] = []
+    while len(records) < number:
+        polled = await reader.poll(max_records=500, timeout_seconds=20)
+        assert polled, f"only {len(records)} of {number} records came"
+        records += [record for several in polled.values() for record in several]
+    return records
+
+
+def by_position(
+    positions: list[Position], entries: list[Entry]
+) -> dict[tuple[int, int], tuple[bytes, bytes]]:
+    """Return what should lie where."""
+    return {
+        (position.partition, position.offset): (entry.key, entry.value)
+        for position, entry in zip(positions, entries, strict=True)
+    }
