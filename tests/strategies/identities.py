@@ -1,6 +1,7 @@
 """Links, bars and changes among so few identifiers and places that they meet all the time."""
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final, TypeAlias
 
 from hypothesis import strategies as st
@@ -61,16 +62,24 @@ identifiers: Final = st.sampled_from(IDENTIFIERS)
 places: Final = st.builds(
     Place, st.integers(0, 6), st.sampled_from(["a", "B"]), st.sampled_from(["1", "2"])
 )
-_ends: Final = st.lists(identifiers, min_size=2, max_size=2, unique=True)
-pairs: Final = _ends.map(lambda ends: pair_of(ends[0], ends[1]))
-links: Final = st.builds(lambda pair, place: Link.of(pair[0], pair[1], place), pairs, places)
-link_lists: Final = st.lists(links, max_size=24)
+pairs: Final = st.lists(identifiers, min_size=2, max_size=2, unique=True).map(
+    lambda ends: pair_of(ends[0], ends[1])
+)
+
+
+@st.composite
+def link_lists(draw: st.DrawFn) -> list[Link]:
+    """Links among a handful of the identifiers, so that guards are in their way."""
+    pool = draw(st.lists(identifiers, min_size=2, max_size=7, unique=True))
+    among = st.sampled_from([pair_of(*ends) for ends in combinations(pool, 2)])
+    links = st.builds(lambda pair, place: Link.of(pair[0], pair[1], place), among, places)
+    return draw(st.lists(links, min_size=draw(st.integers(0, 8)), max_size=16))
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[list[Link], Bars]:
     """Links, and bars most of which void some of them."""
-    drawn = draw(link_lists)
+    drawn = draw(link_lists())
     linked = st.sampled_from(sorted({link.pair for link in drawn})) if drawn else pairs
     return drawn, frozenset(draw(st.lists(linked | pairs, max_size=4)))
 
@@ -79,7 +88,7 @@ def histories(draw: st.DrawFn) -> tuple[list[Link], Bars]:
 def changes(draw: st.DrawFn) -> list[Change]:
     """Links, bars, lifts and erasures, in which bars void links and lifts find bars."""
     made: list[Change] = []
-    for link in draw(link_lists):
+    for link in draw(link_lists()):
         made.append(link)
         known = st.sampled_from(made).map(pair_in)
         further: st.SearchStrategy[Change] = (

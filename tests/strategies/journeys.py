@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from shared.instants import MINUTE, Instant
 from shared.touchpoints import JsonObject, JsonValue, Touchpoint
-from tests.strategies.stage_models import HALF_HOURS, Document, documents
+from tests.strategies.stage_conditions import HALF_HOURS, Document
+from tests.strategies.stage_models import documents
 
 START: Final[Instant] = 1_767_607_200_000_000
 """2026-01-05T10:00:00Z, where drawn histories begin."""
