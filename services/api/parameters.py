@@ -7,6 +7,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from services.api.cursors import MAX_CHARACTERS
 from services.api.timeline import Kind
 from shared.instants import Instant, parse_rfc3339
+from shared.journey.conditions import ActivityState
+from shared.journey.model import Role
 from shared.touchpoints import Channel
 
 LONGEST_WAIT_SECONDS: Final = 60.0
@@ -47,6 +49,10 @@ class Parameters(BaseModel):
     """What every set of parameters shares: nothing beyond what it names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoParameters(Parameters):
+    """For routes that take none, so that a misspelt one is told."""
 
 
 class Identity(BaseModel):
@@ -106,3 +112,38 @@ class JourneyParameters(Waiting):
     model: ModelName | None = None
     as_of: Annotated[Moment | None, Field(description="valid time")] = None
     known_at: Annotated[Moment | None, Field(description="what was believed then")] = None
+
+
+class StagesParameters(Parameters):
+    """Parameters of the stages."""
+
+    model: ModelName | None = None
+
+
+class QuarantineParameters(Parameters):
+    """Parameters of a page of the quarantine."""
+
+    reason: Text | None = None
+    source: Text | None = None
+    status: Literal["open", "redriven", "discarded"] | None = None
+    since: Annotated[Moment | None, Field(description="received at or after")] = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    cursor: CursorText | None = None
+
+
+class CustomerListParameters(Parameters):
+    """Parameters of a page of customers."""
+
+    stage: Text | None = None
+    role: Role | None = None
+    phase: Text | None = None
+    activity: ActivityState | None = None
+    channel: Channel | None = None
+    first_channel: Channel | None = None
+    model: ModelName | None = None
+    seen_since: Annotated[Moment | None, Field(description="last touchpoint then or later")] = None
+    q: Annotated[
+        Text | None, Field(description="what an identifier begins with; kind:prefix or prefix")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    cursor: CursorText | None = None

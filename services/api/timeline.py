@@ -106,10 +106,14 @@ Keyed: TypeAlias = tuple[ItemKey, Item]
 
 
 class TimelinePage(msgspec.Struct, frozen=True):
-    """Some items, and the cursor of those that come after them, if any do."""
+    """Some items, and the cursor of those that come after them, if any do.
+
+    ``known_at`` is what was asked for, moved back to the settled point where it was later.
+    """
 
     items: Sequence[Item]
     next: str | None
+    known_at: str | None
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):

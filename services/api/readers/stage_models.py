@@ -8,7 +8,7 @@ import asyncpg
 from services.api.readers.customers import ModelRow, no_such_model
 from shared.errors import NotFound
 from shared.instants import Instant, datetime_of
-from shared.journey.loading import read_stored_model
+from shared.journey.loading import read_model
 from shared.journey.program import Program, compile_model
 
 _LIST: Final = """
@@ -48,7 +48,7 @@ class Programs:
         program = self._compiled.get(model.version)
         if program is None:
             document = await connection.fetchval(_DOCUMENT, model.id)
-            program = compile_model(read_stored_model(document))
+            program = compile_model(read_model(document))
             self._compiled[model.version] = program
             if len(self._compiled) > _MOST_PROGRAMS:
                 self._compiled.popitem(last=False)

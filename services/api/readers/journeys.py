@@ -1,0 +1,135 @@
+"""Journeys: continued from what is cached, or folded from what is stored.
+
+Both give the same journey, because it is a function of the touchpoints. The cache answers for
+every time that is not before what it has applied; anything else is folded.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from services.api.moments import moment_text
+from shared.instants import EARLIEST, LATEST, Instant, datetime_of
+from shared.journey.fold import Fold, FoldState, in_order, journey_at
+from shared.journey.program import Program
+from shared.journey.render import journey_document, transition_document
+from shared.storage.rows import touchpoint_of
+from shared.touchpoints import JsonObject, Touchpoint
+
+STEPS_AT_ONCE: Final = 2_000
+"""Touchpoints folded before other requests have their turn."""
+
+_CACHED: Final = "SELECT state FROM journeys WHERE customer_id = $1 AND model_id = $2"
+_PUBLISHED: Final = """
+SELECT id, at, axis, kind, from_key, to_key, cycle, rule, cause
+  FROM transitions
+ WHERE customer_id = $1 AND model_id = $2 AND superseded_at IS NULL
+ ORDER BY at, cause -> 'touchpoint' IS NULL, (cause -> 'touchpoint' ->> 'source') COLLATE "C",
+          (cause -> 'touchpoint' ->> 'event_id') COLLATE "C", axis, kind <> 'restart', id
+"""
+_HISTORY: Final = """
+SELECT source, event_id, effective_at, channel, type, body
+  FROM touchpoints
+ WHERE identifier_id = ANY($1::bigint[]) AND effective_at <= $2 AND recorded_at <= $3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyQuestion:
+    """Whose journey, when, and by what had been recorded by then.
+
+    ``as_of`` None is for when nobody can tell how far the log was read: everything stored counts,
+    and no deadline after it. ``known_at`` None is everything.
+    """
+
+    customer_id: UUID
+    identifier_ids: tuple[int, ...]
+    model_id: int
+    as_of: Instant | None
+    known_at: Instant | None = None
+
+
+async def read_journey(
+    connection: asyncpg.Connection, program: Program, question: JourneyQuestion
+) -> JsonObject:
+    """Return the journey that *question* asks for, as stage-model documents show it."""
+    if question.known_at is None:
+        cached = await _cached(connection, program, question)
+        if cached is not None:
+            return cached
+    return await _folded(connection, program, question)
+
+
+async def _cached(
+    connection: asyncpg.Connection, program: Program, question: JourneyQuestion
+) -> JsonObject | None:
+    """Continue from the cache; None where there is none for that time."""
+    key = question.customer_id, question.model_id
+    encoded = await connection.fetchval(_CACHED, *key)
+    if encoded is None:
+        return None
+    try:
+        state = FoldState.decode(encoded)
+        reached = _reached(state)
+        as_of = reached if question.as_of is None else question.as_of
+        if as_of < reached:
+            return None
+        journey = journey_at(program, state, (), as_of)
+    except ValueError:  # written by another version of the product
+        return None
+    published = await connection.fetch(_PUBLISHED, *key)
+    customer_id = str(question.customer_id)
+    made_since = [
+        transition_document(move, program.model.version, customer_id)
+        for move in journey.transitions
+    ]
+    document = journey_document(replace(journey, transitions=()), program, customer_id)
+    return {**document, "transitions": [*map(_published, published), *made_since]}
+
+
+def _reached(state: FoldState) -> Instant:
+    """Return the last instant that *state* has applied anything of."""
+    last = state.last
+    return max(state.settled_at, EARLIEST if last is None else last.at)
+
+
+async def _folded(
+    connection: asyncpg.Connection, program: Program, question: JourneyQuestion
+) -> JsonObject:
+    history = await _history(connection, question)
+    folding = Fold(program)
+    for step, touchpoint in enumerate(history):
+        if step % STEPS_AT_ONCE == STEPS_AT_ONCE - 1:
+            await asyncio.sleep(0)
+        folding.apply(touchpoint)
+    last = history[-1].at if history else EARLIEST
+    as_of = last if question.as_of is None else question.as_of
+    folding.advance(as_of)
+    return journey_document(folding.journey(as_of), program, str(question.customer_id))
+
+
+async def _history(connection: asyncpg.Connection, question: JourneyQuestion) -> list[Touchpoint]:
+    as_of = LATEST if question.as_of is None else question.as_of
+    known_at = LATEST if question.known_at is None else question.known_at
+    rows = await connection.fetch(
+        _HISTORY, question.identifier_ids, datetime_of(as_of), datetime_of(known_at)
+    )
+    return in_order(map(touchpoint_of, rows))
+
+
+def _published(row: asyncpg.Record) -> JsonObject:
+    return {
+        "id": row["id"],
+        "axis": row["axis"],
+        "kind": row["kind"],
+        "from": row["from_key"],
+        "to": row["to_key"],
+        "at": moment_text(row["at"]),
+        "cycle": row["cycle"],
+        "rule": row["rule"],
+        "cause": msgspec.Raw(row["cause"].encode()),
+    }

@@ -1,0 +1,40 @@
+"""What requests are answered from; made by the composition root and handed in."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, cast
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import Request
+
+from services.api.cursors import Cursors
+from services.api.readers.stage_models import Programs
+from services.api.receipts import FirstAsked
+from shared.clock import Clock
+from shared.storage.directory import DirectoryCache
+
+LogEnds: TypeAlias = Callable[[], Awaitable[Mapping[int, int]]]
+"""Returns for each partition of the log the offset that its next record will get."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Everything outside of a request; none of it belongs to the API.
+
+    ``pepper`` makes digests of new keys, as it does of those the directory looks up.
+    """
+
+    engine: AsyncEngine
+    directory: DirectoryCache
+    log_ends: LogEnds
+    topic: str
+    clock: Clock
+    cursors: Cursors
+    pepper: bytes
+    programs: Programs = field(default_factory=Programs)
+    first_asked: FirstAsked = field(default_factory=FirstAsked)
+
+
+def resources_of(request: Request) -> Resources:
+    """Return the resources of the application that answers *request*."""
+    return cast("Resources", request.app.state.resources)
