@@ -1,0 +1,212 @@
+"""Verification: everything cached is computed anew from the stored touchpoints and compared."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from shared.identity.components import resolve
+from shared.identity.links import Link
+from shared.identity.policy import Policy
+from shared.instants import instant_of
+from shared.journey.fold import Fold, FoldState
+from shared.journey.loading import load_model
+from shared.journey.moves import Move, transition_id
+from shared.journey.program import Program, compile_model
+from shared.profiles import Profile, profile_of
+from shared.storage.rows import move_of, touchpoint_of
+from shared.touchpoints import Identifier, Place, Touchpoint
+
+CHUNK: Final = 200
+"""Customers in one transaction: each of them is compared as of one moment."""
+
+_COUNT: Final = "SELECT count(DISTINCT customer_id) FROM identifiers"
+_NEXT: Final = """
+SELECT DISTINCT customer_id FROM identifiers WHERE customer_id > $1 ORDER BY customer_id LIMIT $2
+"""
+_HISTORIES: Final = """
+SELECT i.customer_id, t.source, t.event_id, t.effective_at, t.channel, t.type, t.body
+  FROM identifiers i JOIN touchpoints t ON t.identifier_id = i.id
+ WHERE i.customer_id = ANY($1)
+"""
+_PROFILES: Final = "SELECT id, profile FROM customers WHERE id = ANY($1)"
+_JOURNEYS: Final = """
+SELECT customer_id, model_id, state FROM journeys WHERE customer_id = ANY($1)
+"""
+_TRANSITIONS: Final = """
+SELECT customer_id, model_id, id, at, axis, kind, from_key, to_key, cycle, rule, cause
+  FROM transitions WHERE customer_id = ANY($1) AND superseded_at IS NULL
+"""
+_MODELS: Final = "SELECT id, document FROM models WHERE state = 'active'"
+_IDENTIFIERS: Final = "SELECT id, kind, value, customer_id FROM identifiers"
+_LINKS: Final = "SELECT a_id, b_id, effective_at, source, event_id FROM links"
+_BARS: Final = "SELECT a_id, b_id FROM bars WHERE lifted_at IS NULL"
+_FIRST: Final = UUID(int=0)
+
+
+class Progress(msgspec.Struct, frozen=True, tag="progress", tag_field="kind"):
+    """How many customers have been compared so far."""
+
+    customers: int
+    of: int
+
+
+class Difference(msgspec.Struct, frozen=True, tag="difference", tag_field="kind"):
+    """One thing that is stored otherwise than it follows from the touchpoints."""
+
+    customer_id: str
+    what: str
+
+
+class Result(msgspec.Struct, frozen=True, tag="result", tag_field="kind"):
+    """The end of a verification."""
+
+    customers: int
+    touchpoints: int
+    differences: int
+
+
+Finding: TypeAlias = Progress | Difference | Result
+
+
+@dataclass(frozen=True, slots=True)
+class _Journey:
+    state: bytes
+    published: dict[str, Move]
+
+
+@dataclass(frozen=True, slots=True)
+class _Customer:
+    id: UUID
+    history: list[Touchpoint]
+    profile: Profile | None
+    journeys: dict[int, _Journey]
+
+
+async def verify(connection: asyncpg.Connection, policy: Policy) -> AsyncIterator[Finding]:
+    """Compare all customers; yields progress, differences as they are found, the result last.
+
+    Args:
+        connection: In no transaction; writers may go on meanwhile.
+        policy: The identity policy in force.
+    """
+    programs = await _load_programs(connection)
+    customers = touchpoints = differences = 0
+    of = await connection.fetchval(_COUNT)
+    for difference in await _regrouped(connection, policy):
+        differences += 1
+        yield difference
+    after = _FIRST
+    while chunk := await _load_chunk(connection, after):
+        for customer in chunk:
+            touchpoints += len(customer.history)
+            for what in _differences(customer, programs):
+                differences += 1
+                yield Difference(str(customer.id), what)
+        customers += len(chunk)
+        after = chunk[-1].id
+        yield Progress(customers, max(of, customers))
+    yield Result(customers, touchpoints, differences)
+
+
+async def _load_programs(connection: asyncpg.Connection) -> dict[int, Program]:
+    rows = await connection.fetch(_MODELS)
+    return {row["id"]: compile_model(load_model(row["document"])) for row in rows}
+
+
+async def _load_chunk(connection: asyncpg.Connection, after: UUID) -> list[_Customer]:
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        ids = [row["customer_id"] for row in await connection.fetch(_NEXT, after, CHUNK)]
+        histories = _grouped(await connection.fetch(_HISTORIES, ids))
+        profiles = await connection.fetch(_PROFILES, ids)
+        journeys = _grouped(await connection.fetch(_JOURNEYS, ids))
+        transitions = _grouped(await connection.fetch(_TRANSITIONS, ids))
+    profile_by_id = {row["id"]: Profile.decode(row["profile"]) for row in profiles}
+    return [
+        _Customer(
+            id_,
+            sorted(map(touchpoint_of, histories.get(id_, ())), key=lambda one: one.place),
+            profile_by_id.get(id_),
+            _journeys(journeys.get(id_, ()), transitions.get(id_, ())),
+        )
+        for id_ in ids
+    ]
+
+
+def _grouped(rows: Sequence[asyncpg.Record]) -> dict[UUID, list[asyncpg.Record]]:
+    grouped: dict[UUID, list[asyncpg.Record]] = {}
+    for row in rows:
+        grouped.setdefault(row["customer_id"], []).append(row)
+    return grouped
+
+
+def _journeys(
+    rows: Sequence[asyncpg.Record], transitions: Sequence[asyncpg.Record]
+) -> dict[int, _Journey]:
+    journeys = {row["model_id"]: _Journey(row["state"], {}) for row in rows}
+    for row in transitions:
+        if row["model_id"] in journeys:
+            journeys[row["model_id"]].published[row["id"]] = move_of(row)
+    return journeys
+
+
+def _differences(customer: _Customer, programs: Mapping[int, Program]) -> list[str]:
+    found: list[str] = []
+    if profile_of(customer.history) != customer.profile:
+        found.append("the profile is not the sum of the touchpoints")
+    for model_id, program in programs.items():
+        journey = customer.journeys.get(model_id)
+        if journey is not None:
+            found += _journey_differences(customer, journey, program)
+        elif customer.history:
+            found.append(f"no journey is stored for model {program.model.key}")
+    return found
+
+
+def _journey_differences(customer: _Customer, journey: _Journey, program: Program) -> list[str]:
+    stored = FoldState.decode(journey.state)
+    fold = Fold(program)
+    for touchpoint in customer.history:
+        fold.apply(touchpoint)
+    fold.advance(stored.settled_at)
+    key, version = program.model.key, program.model.version
+    moves = {transition_id(version, str(customer.id), move): move for move in fold.moves}
+    found = [
+        f"model {key}: {what} {move.axis} {move.from_} -> {move.to} ({move.rule})"
+        for what, ours, theirs in (
+            ("lacks", moves, journey.published),
+            ("has wrongly", journey.published, moves),
+        )
+        for id_, move in ours.items()
+        if theirs.get(id_) != move
+    ]
+    if fold.freeze().encode() != journey.state:
+        found.append(f"model {key}: the cached state is another one")
+    return found
+
+
+async def _regrouped(connection: asyncpg.Connection, policy: Policy) -> list[Difference]:
+    """Fold all links to customers and return the identifiers that are stored otherwise."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        rows = await connection.fetch(_IDENTIFIERS)
+        links = await connection.fetch(_LINKS)
+        bars = await connection.fetch(_BARS)
+    named = {row["id"]: Identifier(row["kind"], row["value"]) for row in rows}
+    made = [
+        Link.of(
+            named[row["a_id"]],
+            named[row["b_id"]],
+            Place(instant_of(row["effective_at"]), row["source"], row["event_id"]),
+        )
+        for row in links
+    ]
+    barred = frozenset((named[row["a_id"]], named[row["b_id"]]) for row in bars)
+    resolution = resolve(made, barred, policy, alone=named.values())
+    return [
+        Difference(str(row["customer_id"]), f"{named[row['id']]} belongs to customer {wanted}")
+        for row in rows
+        if (wanted := resolution.customer_of(named[row["id"]]).id) != row["customer_id"]
+    ]
