@@ -1,24 +1,17 @@
-"""The stage models that come with the product."""
+"""The models that come with the product."""
 
 from importlib.resources import files
 from typing import Final
 
-BUNDLED: Final = tuple(
-    sorted(
-        entry.name.removesuffix(".yaml")
-        for entry in files("shared.journey").joinpath("models").iterdir()
-        if entry.name.endswith(".yaml")
-    )
-)
-"""The keys of the bundled models."""
+BUNDLED: Final = ("default", "five-stage", "b2b", "subscription")
 
 
 def bundled_model(key: str) -> str:
-    """Return the document of the bundled model *key*.
+    """Return the document of the bundled model with that key, as YAML.
 
     Raises:
-        KeyError: there is none.
+        KeyError: There is none.
     """
     if key not in BUNDLED:
         raise KeyError(key)
-    return files("shared.journey").joinpath("models", f"{key}.yaml").read_text("utf-8")
+    return (files("shared.journey") / "models" / f"{key}.yaml").read_text(encoding="utf-8")

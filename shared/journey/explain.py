@@ -135,9 +135,9 @@ def _report(
     if isinstance(condition, AllOf | AnyOf | Not):
         inner = (condition.part,) if isinstance(condition, Not) else condition.parts
         parts = tuple(_report(program, situation, part, as_of) for part in inner)
-        needed = {AllOf: len(parts), AnyOf: 1, Not: 0}[type(condition)]
-        have = sum(part.holds for part in parts)
-        return ConditionReport(document, needed, have, holds, None, says, parts)
+        wanted = len(parts) if isinstance(condition, AllOf) else int(isinstance(condition, AnyOf))
+        holding = sum(part.holds for part in parts)
+        return ConditionReport(document, wanted, holding, holds, None, says, parts)
     needed, have, until = figures(program, situation, condition, as_of)
     return ConditionReport(document, needed, have, holds, until, says)
 

@@ -4,7 +4,7 @@ Only ``shared.journey.loading`` builds these; whoever holds one may rely on ever
 known and every duration being in range.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -115,6 +115,9 @@ class RestartRule:
     from_: frozenset[str]
 
 
+Rule: TypeAlias = EnterRule | LeaveRule | RestartRule
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One stage; its ``rank`` is its place in the document, 0 first."""
@@ -172,6 +175,16 @@ class StageModel:
     lineage: Mapping[str, tuple[str, ...]]
     examples: tuple[Example, ...]
     document: JsonObject
+
+    def rules(self) -> Iterator[tuple[str, Rule]]:
+        """Go through all rules, each with its path in the document."""
+        for stage in self.stages:
+            for index, entering in enumerate(stage.enter):
+                yield f"stages[{stage.rank}].enter[{index}]", entering
+            for index, leaving in enumerate(stage.leave):
+                yield f"stages[{stage.rank}].leave[{index}]", leaving
+        for index, restart in enumerate(self.restarts):
+            yield f"cycle.restart[{index}]", restart
 
     def stage(self, key: str) -> Stage:
         """Return the stage with that key.

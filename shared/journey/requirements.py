@@ -1,26 +1,16 @@
 """What has to be remembered of each signal, worked out from the rules of a model."""
 
-from collections.abc import Iterator
-
 from shared.instants import Micros
-from shared.journey.conditions import Condition, Count, Leaf, ScoreIs, Sum, leaves
+from shared.journey.conditions import Count, Leaf, ScoreIs, Sum, leaves
 from shared.journey.matchers import reader_of
 from shared.journey.model import Signal, StageModel
 from shared.journey.needs import SHOWN, DistinctNeed, Needs, SumNeed, UndoNeed
 from shared.journey.values import Path
 
 
-def conditions_of(model: StageModel) -> Iterator[Condition]:
-    """Go through the conditions of all rules of *model*."""
-    for stage in model.stages:
-        yield from (rule.when for rule in stage.enter)
-        yield from (rule.when for rule in stage.leave if rule.when is not None)
-    yield from (restart.when for restart in model.restarts)
-
-
 def needs_of(model: StageModel) -> tuple[Needs, ...]:
     """Return the needs of each signal of *model*, in its order."""
-    asked = [leaf for condition in conditions_of(model) for leaf in leaves(condition)]
+    asked = [leaf for _, rule in model.rules() if rule.when for leaf in leaves(rule.when)]
     bases = {signal for stage in model.stages for rule in stage.leave for signal in rule.without}
     shown = {
         signal

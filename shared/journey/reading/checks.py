@@ -1,9 +1,7 @@
 """Checks that weigh the parts of a model against each other."""
 
-from collections.abc import Iterator
-
-from shared.journey.conditions import Condition, trigger_signals
-from shared.journey.model import Signal, StageModel
+from shared.journey.conditions import trigger_signals
+from shared.journey.model import LeaveRule, Signal, StageModel
 from shared.journey.reading.shape import Faults
 
 
@@ -22,42 +20,26 @@ def check_model(model: StageModel) -> None:
     faults.refuse_if_any()
 
 
-def _rule_names(model: StageModel) -> Iterator[tuple[str, str]]:
-    for rank, stage in enumerate(model.stages):
-        for index, entering in enumerate(stage.enter):
-            yield f"stages[{rank}].enter[{index}]", entering.name
-        for index, leaving in enumerate(stage.leave):
-            yield f"stages[{rank}].leave[{index}]", leaving.name
-    for index, restart in enumerate(model.restarts):
-        yield f"cycle.restart[{index}]", restart.name
-
-
 def _check_rule_names(model: StageModel, faults: Faults) -> None:
     first: dict[str, str] = {}
-    for path, name in _rule_names(model):
-        if name in first:
-            message = f"{name!r} is the name of {first[name]} already; every rule needs its own"
+    for path, rule in model.rules():
+        if rule.name in first:
+            message = f"{rule.name!r} is the name of {first[rule.name]}; every rule needs its own"
             faults.note(f"{path}.rule", "duplicate_rule", message)
-        first.setdefault(name, path)
-
-
-def _triggered(model: StageModel) -> Iterator[tuple[str, Condition]]:
-    for rank, stage in enumerate(model.stages):
-        for index, rule in enumerate(stage.enter):
-            yield f"stages[{rank}].enter[{index}].when", rule.when
-    for index, restart in enumerate(model.restarts):
-        yield f"cycle.restart[{index}].when", restart.when
+        first.setdefault(rule.name, path)
 
 
 def _check_triggers(model: StageModel, faults: Faults) -> None:
     raising = {score.key: score.raising for score in model.scores}
-    for path, when in _triggered(model):
-        if not trigger_signals(when, raising.__getitem__):
+    for path, rule in model.rules():
+        if isinstance(rule, LeaveRule):
+            continue
+        if not trigger_signals(rule.when, raising.__getitem__):
             message = (
                 "never triggers: needs a signal, or at_least of a signal or of a score with "
                 "positive points, outside any not"
             )
-            faults.note(path, "no_trigger", message)
+            faults.note(f"{path}.when", "no_trigger", message)
 
 
 def _check_undo(model: StageModel, faults: Faults) -> None:
