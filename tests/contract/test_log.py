@@ -18,13 +18,17 @@ from tests.contract.logs import (
     read_records,
     seek_to_start,
 )
+from tests.fakes.log import InMemoryLog
 
 MIB = 1 << 20
 FOREVER = 3_600.0
 BOUND = 30.0
 """Seconds after which a test that waits for something that never comes has failed."""
 
-LOGS: dict[str, Callable[[Path], LogUnderTest]] = {"embedded": EmbeddedLogUnderTest}
+LOGS: dict[str, Callable[[Path], LogUnderTest]] = {
+    "embedded": EmbeddedLogUnderTest,
+    "memory": lambda _: InMemoryLog(),
+}
 
 
 @pytest.fixture(params=sorted(LOGS))
