@@ -59,6 +59,7 @@ class Erase:
 Change: TypeAlias = Link | Bar | Lift | Erase
 
 identifiers: Final = st.sampled_from(IDENTIFIERS)
+others: Final = st.sampled_from(IDENTIFIERS[2:])
 places: Final = st.builds(
     Place, st.integers(0, 6), st.sampled_from(["a", "B"]), st.sampled_from(["1", "2"])
 )
@@ -70,7 +71,7 @@ pairs: Final = st.lists(identifiers, min_size=2, max_size=2, unique=True).map(
 @st.composite
 def link_lists(draw: st.DrawFn) -> list[Link]:
     """Links among a handful of the identifiers, so that guards are in their way."""
-    pool = draw(st.lists(identifiers, min_size=2, max_size=7, unique=True))
+    pool = [*IDENTIFIERS[:2], *draw(st.lists(others, min_size=1, max_size=5, unique=True))]
     among = st.sampled_from([pair_of(*ends) for ends in combinations(pool, 2)])
     links = st.builds(lambda pair, place: Link.of(pair[0], pair[1], place), among, places)
     return draw(st.lists(links, min_size=draw(st.integers(0, 8)), max_size=16))

@@ -16,8 +16,8 @@ from tests.strategies.stage_conditions import (
     triggering,
 )
 
-_SIGNALS: Final = ("looked", "bought", "returned", "label")
-_STAGES: Final = ("first", "second", "third", "fourth")
+SIGNALS: Final = ("looked", "bought", "returned", "label")
+STAGES: Final = ("first", "second", "third", "fourth")
 _ROLES: Final = ("aware", "consider", "decide", "use", "retain", "advocate", "lost")
 
 # What is listed first is what a failure shrinks to, and what is drawn most often.
@@ -41,7 +41,7 @@ def documents(draw: st.DrawFn) -> Document:
     """Models of at most four signals and four stages, with everything the format has."""
     signals = _signals(draw)
     scores = _scores(draw, signals)
-    stages = _STAGES[: draw(_how_many)]
+    stages = STAGES[: draw(_how_many)]
     names = _Names(tuple(signals), tuple(scores), stages)
     start = draw(st.sampled_from(stages))
     rules = _Rules(draw, names)
@@ -63,7 +63,7 @@ def documents(draw: st.DrawFn) -> Document:
 
 
 def _signals(draw: st.DrawFn) -> Document:
-    keys = _SIGNALS[: draw(_how_many)]
+    keys = SIGNALS[: draw(_how_many)]
     signals: Document = {key: {"match": draw(matchers())} for key in keys}
     if len(keys) > 1 and draw(st.integers(0, 2)):
         *undone, undoing = draw(st.permutations(keys))
