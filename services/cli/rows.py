@@ -44,12 +44,12 @@ FileRow: TypeAlias = Row | BadRow
 
 
 @contextmanager
-def open_rows(path: Path) -> Generator[Iterator[FileRow]]:
+def open_rows(path: Path, *, identify: bool = True) -> Generator[Iterator[FileRow]]:
     """Yield the rows of *path* one by one, in the order of the file.
 
-    A file is NDJSON if its first character is ``{``, else CSV with a header. Rows without an
-    event id get one that follows from their content and from how often the same content came
-    before, so sending the file again doubles nothing.
+    A file is NDJSON if its first character is ``{``, else CSV with a header. With *identify*, rows
+    without an event id get one that follows from their content and from how often the same content
+    came before, so sending the file again doubles nothing.
 
     Raises:
         Invalid: the header of a CSV file names an unknown column.
@@ -57,7 +57,8 @@ def open_rows(path: Path) -> Generator[Iterator[FileRow]]:
     with _opened(path) as stream:
         start = stream.read(512).removeprefix(codecs.BOM_UTF8).lstrip()
         stream.seek(0)
-        yield _identified(_ndjson(stream) if start.startswith(b"{") else _csv(stream))
+        rows = _ndjson(stream) if start.startswith(b"{") else _csv(stream)
+        yield _identified(rows) if identify else rows
 
 
 def count_lines(path: Path) -> int:

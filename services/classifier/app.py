@@ -1,0 +1,63 @@
+"""The classifier's composition: the worker and the timers over one log and one database."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.classifier.batch import LogIdentity, PostgresClassification
+from services.classifier.timers import Timers
+from services.classifier.worker import Worker
+from shared.clock import Clock
+from shared.identity.policy import Policy
+from shared.instants import SECOND, Micros
+from shared.log.port import LogReader
+
+STUCK_AFTER: Micros = 60 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """A classifier, ready to run."""
+
+    worker: Worker
+    timers: Timers
+    clock: Clock
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Classify and publish deadlines until *stopping* is set."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.worker.run(stopping), name="classifier-worker")
+            group.create_task(self.timers.run(stopping), name="classifier-timers")
+
+    async def check_progress(self) -> str | None:
+        """Return None while the loop turns, else a sentence that says what keeps it."""
+        if self.worker.trouble:
+            return self.worker.trouble
+        idle = self.clock() - self.worker.progress_at
+        return f"no progress for {idle // SECOND} s" if idle > STUCK_AFTER else None
+
+    @property
+    def checks(self) -> Mapping[str, object]:
+        """What readiness asks."""
+        return {"classifier": self.check_progress}
+
+
+def build_classifier(
+    engine: AsyncEngine,
+    reader: LogReader,
+    policy: Policy,
+    *,
+    clock: Clock,
+    timer_grace: Micros = 0,
+) -> Classifier:
+    """Wire a classifier; engine and reader stay the caller's to close."""
+    owner = f"{socket.gethostname()}/{os.getpid()}"
+    identity = LogIdentity(reader.log_id, reader.topic)
+    classification = PostgresClassification(engine, identity, policy, owner=owner, clock=clock)
+    return Classifier(
+        Worker(reader, classification, clock), Timers(engine, clock, grace=timer_grace), clock
+    )

@@ -1,0 +1,23 @@
+"""Settings of the classifier."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ClassifierSettings(BaseSettings):
+    """Everything the classifier reads from its environment, and nothing else.
+
+    Built once, in ``__main__``; every other module is handed the values it needs.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="CLASSIFIER_", frozen=True)
+
+    database_url: str
+    log_path: Path = Field(description="the embedded log's file")
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8082
+    timer_grace: Annotated[int, Field(ge=0, description="seconds")] = 0
+    pool_size: Annotated[int, Field(ge=2, le=50)] = 6

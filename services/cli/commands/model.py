@@ -1,0 +1,131 @@
+"""``journeyline model``: check a stage model, and try it on a file."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.cli.tracefiles import read_customers
+from shared.errors import Invalid, ModelRefused
+from shared.identity.policy_documents import default_policy
+from shared.instants import Instant, parse_rfc3339
+from shared.journey.lint import lint, lint_on_data
+from shared.journey.loading import load_model
+from shared.journey.model import StageModel
+from shared.journey.program import compile_model
+from shared.journey.tracing import TracedCustomer, latest_touchpoint, trace
+from shared.touchpoints import JsonObject
+
+app = typer.Typer(help="Check stage models and try them on files.", no_args_is_help=True)
+
+ModelFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="YAML or JSON")]
+TouchpointFile = Annotated[
+    Path, typer.Argument(exists=True, dir_okay=False, help="NDJSON, one touchpoint a line")
+]
+REFUSED: Final = 1
+
+
+class _TracedStage(msgspec.Struct):
+    label: str
+    since: str
+
+
+class _TracedActivity(msgspec.Struct):
+    state: str
+
+
+class _Traced(msgspec.Struct):
+    """The part of a traced journey that the table shows."""
+
+    customer_id: str
+    cycle: int
+    transitions: list[JsonObject]
+    identifiers: list[dict[str, str]]
+    stage: _TracedStage | None = None
+    activity: _TracedActivity | None = None
+
+
+@app.command()
+def check(
+    model: ModelFile,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="print the findings as JSON")] = False,
+) -> None:
+    """Validate and lint MODEL; exit 0 if it loads, with or without warnings, 1 if refused."""
+    try:
+        loaded = load_model(model.read_bytes())
+    except ModelRefused as error:
+        if not as_json:
+            raise
+        _print_json({"ok": False, "errors": list(error.faults), "warnings": []})
+        raise typer.Exit(REFUSED) from error
+    warnings = lint(loaded)
+    if as_json:
+        _print_json({"ok": True, **_named(loaded), "errors": [], "warnings": list(warnings)})
+        return
+    for warning in warnings:
+        typer.echo(f"warning: {warning.path}: {warning.message}", err=True)
+    stages = " → ".join(stage.key for stage in loaded.stages)
+    typer.echo(f"{loaded.key} {loaded.version[:12]}: {stages}")
+    typer.echo(f"{len(loaded.examples)} examples hold, {len(warnings)} warnings")
+
+
+@app.command("trace")
+def trace_file(
+    model: ModelFile,
+    touchpoints: TouchpointFile,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="RFC 3339; else the latest time in the file")
+    ] = None,
+    output: Annotated[str, typer.Option("--format", help="table or json")] = "table",
+) -> None:
+    """Fold the touchpoints of a file under MODEL and print every customer's journey."""
+    if output not in {"table", "json"}:
+        raise typer.BadParameter("must be table or json", param_hint="--format")
+    program = compile_model(load_model(model.read_bytes()))
+    customers = read_customers(touchpoints, default_policy())
+    when = _as_of(as_of, customers)
+    documents = trace(program, customers, when)
+    if output == "json":
+        for document in documents:
+            typer.echo(msgspec.json.encode(document).decode())
+        return
+    Console().print(_table([msgspec.convert(document, _Traced) for document in documents]))
+    histories = [customer.touchpoints for customer in customers]
+    for warning in lint_on_data(program, histories, when):
+        typer.echo(f"warning: {warning.path}: {warning.message}", err=True)
+
+
+def _as_of(text: str | None, customers: list[TracedCustomer]) -> Instant:
+    if text is None:
+        return latest_touchpoint(customers) or 0
+    try:
+        return parse_rfc3339(text)
+    except ValueError as error:
+        raise Invalid(f"--as-of {error}") from error
+
+
+def _named(model: StageModel) -> JsonObject:
+    return {"key": model.key, "title": model.title, "version": model.version}
+
+
+def _print_json(document: JsonObject) -> None:
+    typer.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+
+
+def _table(journeys: list[_Traced]) -> Table:
+    table = Table("customer", "stage", "since", "activity", "cycle", "moves")
+    for journey in journeys:
+        first = journey.identifiers[0] if journey.identifiers else {}
+        table.add_row(
+            f"{first.get('kind', '')}:{first.get('value', '')}",
+            journey.stage.label if journey.stage else "-",
+            journey.stage.since if journey.stage else "",
+            journey.activity.state if journey.activity else "-",
+            str(journey.cycle),
+            str(len(journey.transitions)),
+        )
+    return table
