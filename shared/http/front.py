@@ -1,0 +1,170 @@
+"""The front of every service: what happens to each request before and after its endpoint.
+
+One dictionary look-up on the path finds a plain ASGI endpoint; every other path goes to the
+FastAPI application behind. Each request gets an id, each answer that id and the security headers,
+each error becomes a problem.
+
+Nothing here ever redirects. An application handed in as *rest* is made with
+``redirect_slashes=False``, or it will.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Final, NamedTuple
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.errors import Overloaded
+from shared.http.asgi import request_id_for
+from shared.http.problems import Answer, problem
+from shared.logs import REQUEST_ID
+from shared.metrics import count_request
+
+SECURITY_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+CONTENT_SECURITY_POLICY: Final = (
+    b"content-security-policy",
+    (
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        b"font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        b"frame-ancestors 'none'"
+    ),
+)
+"""For HTML that sets no policy of its own: files of this server alone, nothing inline."""
+
+WILDCARD: Final = "/*"
+
+_CLIENT_GONE: Final = 499
+_INTERNAL_ERROR: Final = 500
+
+_log: Final = structlog.get_logger(__name__)
+
+
+class _Route(NamedTuple):
+    """An endpoint and the name that its requests are counted under."""
+
+    name: str
+    endpoint: ASGIApp
+
+
+class Front:
+    """The ASGI application that a server runs.
+
+    Args:
+        hot: Plain ASGI endpoints by path. A path that ends in ``/*`` stands for all paths below it
+            (``path_segments`` reads them), unless one is named itself. An endpoint raises what is
+            in ``shared/errors.py``, or anything else by mistake; it is answered here.
+        rest: Answers all other paths, with HEAD turned into GET, and gets the lifespan messages.
+    """
+
+    def __init__(self, hot: Mapping[str, ASGIApp], rest: ASGIApp) -> None:
+        routes = {path: _Route(path, endpoint) for path, endpoint in hot.items()}
+        self._exact = {path: route for path, route in routes.items() if not _is_wild(path)}
+        self._wild = {
+            path.removesuffix("*"): route for path, route in routes.items() if _is_wild(path)
+        }
+        self._wild_starts = tuple(self._wild)
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._rest(scope, receive, send)
+            return
+        identity = request_id_for(scope)
+        scope.setdefault("state", {})["request_id"] = identity
+        REQUEST_ID.set(identity)
+        route = self._exact.get(scope["path"]) or self._wildly(scope["path"])
+        outgoing = _Outgoing(send, identity, head_only=scope["method"] == "HEAD")
+        started = perf_counter()
+        if route is not None:
+            await _answered(route.endpoint, scope, receive, outgoing)
+            name = route.name
+        else:
+            name = await self._from_rest(scope, receive, outgoing)
+        count_request(name, scope["method"], outgoing.status, perf_counter() - started)
+
+    def _wildly(self, path: str) -> _Route | None:
+        if not path.startswith(self._wild_starts):
+            return None
+        fitting = [start for start in self._wild_starts if path.startswith(start)]
+        return self._wild[max(fitting, key=len)]
+
+    async def _from_rest(self, scope: Scope, receive: Receive, outgoing: "_Outgoing") -> str:
+        """Hand a request to the application behind; return the pattern of the route it took."""
+        handed = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        await _answered(self._rest, handed, receive, outgoing)
+        return str(getattr(handed.get("route"), "path", "other"))
+
+
+class _Outgoing:
+    """Sends one answer, with the headers that every answer has."""
+
+    __slots__ = ("_head_only", "_send", "request_id", "status")
+
+    def __init__(self, send: Send, request_id: str, *, head_only: bool) -> None:
+        self._send = send
+        self.request_id = request_id
+        self._head_only = head_only
+        self.status = 0
+        """That was sent; 0 before that."""
+
+    async def send(self, message: Message) -> None:
+        """Send *message* on; of an answer to HEAD, only what stands before its body."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = _complemented(list(message.get("headers", ())), self.request_id)
+            await self._send({**message, "headers": headers})
+            if self._head_only:
+                await self._send({"type": "http.response.body", "body": b""})
+        elif not self._head_only:
+            await self._send(message)
+
+    async def answer(self, answer: Answer) -> None:
+        """Send *answer*, unless another one has begun already."""
+        if not self.status:
+            start = {"status": answer.status, "headers": answer.headers}
+            await self.send({"type": "http.response.start", **start})
+            await self.send({"type": "http.response.body", "body": answer.body})
+
+
+async def _answered(app: ASGIApp, scope: Scope, receive: Receive, outgoing: _Outgoing) -> None:
+    """Let *app* answer, and answer what it raises.
+
+    A request that is cancelled is one that this process had no time left for when it stopped;
+    whether what it asked for has happened is unknown, which is what 503 says.
+    """
+    try:
+        await app(scope, receive, outgoing.send)
+    except ClientDisconnect:
+        outgoing.status = _CLIENT_GONE
+    except asyncio.CancelledError:
+        stopping = Overloaded("this process is stopping: send the request again")
+        await outgoing.answer(problem(stopping, outgoing.request_id))
+        raise
+    except Exception as error:  # noqa: BLE001 - the last resort of every request
+        answer = problem(error, outgoing.request_id)
+        if answer.status == _INTERNAL_ERROR:
+            _log.error("a request failed", method=scope["method"], exc_info=error)
+        await outgoing.answer(answer)
+    else:
+        outgoing.status = outgoing.status or _CLIENT_GONE
+
+
+def _complemented(headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """Return *headers* with those that every answer has."""
+    names = dict(headers)
+    is_html = names.get(b"content-type", b"").startswith(b"text/html")
+    if is_html and CONTENT_SECURITY_POLICY[0] not in names:
+        headers.append(CONTENT_SECURITY_POLICY)
+    headers.extend(SECURITY_HEADERS)
+    headers.append((b"x-request-id", request_id.encode("ascii")))
+    return headers
+
+
+def _is_wild(path: str) -> bool:
+    return path.endswith(WILDCARD)

@@ -1,0 +1,116 @@
+"""Every metric, once: its name, its unit and what it counts.
+
+Names end in their unit; durations are seconds. No label has a value that a sender chooses freely.
+"""
+
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_REQUEST_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_BATCH_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
+_END_TO_END_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300)
+
+HTTP_REQUESTS: Final = Counter(
+    "http_requests_total",
+    "Requests answered; 499 for those whose client was gone before.",
+    ("route", "method", "code"),
+)
+HTTP_REQUEST_SECONDS: Final = Histogram(
+    "http_request_duration_seconds",
+    "From the end of a request's head to the end of its answer.",
+    ("route",),
+    buckets=_REQUEST_SECONDS,
+)
+HTTP_REFUSED: Final = Counter(
+    "http_refused_total",
+    "Connections ended because of how they spoke: too slow, too large, or two lengths at once.",
+    ("code",),
+)
+AUTH_FAILURES: Final = Counter(
+    "auth_failures_total", "Requests without a key that opens what they ask for.", ("reason",)
+)
+DIRECTORY_REFRESHED: Final = Gauge(
+    "directory_refreshed_timestamp_seconds", "When keys and sources were last read."
+)
+
+INGEST_EVENTS: Final = Counter(
+    "ingest_events_total",
+    "Items of requests: accepted, rejected (with a reason), throttled, ignored.",
+    ("result", "reason"),
+)
+INGEST_APPEND_SECONDS: Final = Histogram(
+    "ingest_append_duration_seconds",
+    "How long requests waited until their records were durable.",
+    buckets=_REQUEST_SECONDS,
+)
+INGEST_INFLIGHT_EVENTS: Final = Gauge(
+    "ingest_inflight_events", "Records handed to the log and not yet durable."
+)
+
+CLASSIFIER_LAG_EVENTS: Final = Gauge(
+    "classifier_lag_events", "Records of the log not yet classified.", ("partition",)
+)
+CLASSIFIER_LAG_SECONDS: Final = Gauge(
+    "classifier_lag_seconds", "How far the watermark is behind the present."
+)
+CLASSIFIER_RECORDS: Final = Counter(
+    "classifier_records_total",
+    "Records read, by verdict: stored, duplicate, quarantined, erased.",
+    ("verdict",),
+)
+CLASSIFIER_BATCH_SECONDS: Final = Histogram(
+    "classifier_batch_duration_seconds", "Transactions of one batch.", buckets=_BATCH_SECONDS
+)
+CLASSIFIER_FENCED: Final = Counter(
+    "classifier_fenced_total", "Batches given up because another process owns the partition now."
+)
+CLASSIFIER_PROGRESS: Final = Gauge(
+    "classifier_last_progress_timestamp_seconds", "When a batch was last committed."
+)
+EVENT_END_TO_END_SECONDS: Final = Histogram(
+    "event_end_to_end_seconds",
+    "From a touchpoint's arrival until it can be read.",
+    buckets=_END_TO_END_SECONDS,
+)
+QUARANTINED: Final = Counter("quarantined_total", "Items put into the quarantine.", ("reason",))
+QUARANTINE_OPEN: Final = Gauge("quarantine_open", "Items in the quarantine that nobody settled.")
+
+EVENT_LOOP_LAG_SECONDS: Final = Gauge(
+    "event_loop_lag_seconds", "How much later than asked the event loop last woke up."
+)
+BUILD_INFO: Final = Gauge("build_info", "1, with the version that runs.", ("version",))
+
+
+def count_request(route: str, method: str, status: int, seconds: float) -> None:
+    """Count one request that took *seconds*.
+
+    Args:
+        route: The route's pattern, never the path as sent.
+        method: In capitals.
+        status: That it was answered with.
+        seconds: From the end of its head to the end of its answer.
+    """
+    _requests(route, method, status).inc()
+    _request_seconds(route).observe(seconds)
+
+
+def note_build() -> None:
+    """Set ``build_info`` to the version that is installed."""
+    try:
+        installed = version("journeyline")
+    except PackageNotFoundError:
+        installed = "unknown"
+    BUILD_INFO.labels(installed).set(1)
+
+
+@lru_cache(4_096)
+def _requests(route: str, method: str, status: int) -> Counter:
+    return HTTP_REQUESTS.labels(route, method, str(status))
+
+
+@lru_cache(1_024)
+def _request_seconds(route: str) -> Histogram:
+    return HTTP_REQUEST_SECONDS.labels(route)
