@@ -62,6 +62,7 @@ class EmbeddedWriter:
         self._on_commit = on_commit
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Append] = deque()
+        self._group: list[_Append] = []
         self._held_bytes = 0
         self._committing: asyncio.Task[None] | None = None
         self._closed = False
@@ -103,7 +104,7 @@ class EmbeddedWriter:
     async def finish(self) -> None:
         """Take no more appends, and return when those that wait are settled."""
         self._closed = True
-        if self._committing is not None:
+        while self._committing is not None:
             await asyncio.wait([self._committing])
 
     def _take_in(self, append: _Append) -> None:
@@ -115,22 +116,30 @@ class EmbeddedWriter:
             raise Overloaded(f"{self._held_bytes // MIB} MiB wait to be written to the log")
         self._held_bytes += append.held_bytes
         self._waiting.append(append)
-        if self._committing is None or self._committing.done():
-            self._committing = self._loop.create_task(self._commit_groups())
+        if self._committing is None:
+            self._start()
+
+    def _start(self) -> None:
+        self._committing = self._loop.create_task(self._commit_groups())
+        self._committing.add_done_callback(self._ended)
 
     async def _commit_groups(self) -> None:
-        group: list[_Append] = []
-        try:
-            while self._waiting:
-                group = self._next_group()
-                if group:
-                    await self._commit(group)
-                await asyncio.sleep(0)  # whom this group woke may join the next one
-        finally:
-            # Only a stopped event loop or a defect leaves any of these without an answer.
-            self._settle([*group, *self._waiting], "the log was stopped amid the write")
+        while self._waiting:
+            self._group = self._next_group()
+            if self._group:
+                await self._commit(self._group)
+            await asyncio.sleep(0)  # whom this group woke may join the next one
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._committing = None
+        if task.cancelled() or task.exception() is not None:
+            # A stopped event loop or a defect: nobody may be left without an answer.
+            cause = None if task.cancelled() else task.exception()
+            self._refuse([*self._group, *self._waiting], "the log was stopped in a write", cause)
             self._waiting.clear()
             self._held_bytes = 0
+        elif self._waiting:
+            self._start()
 
     def _next_group(self) -> list[_Append]:
         group: list[_Append] = []
@@ -149,7 +158,7 @@ class EmbeddedWriter:
         try:
             positions = await self._loop.run_in_executor(self._thread, self._writer.append, entries)
         except LogUnavailable as error:
-            self._settle(group, error.message)
+            self._refuse(group, error.message, error)
         else:
             start = 0
             for append in group:
@@ -159,10 +168,13 @@ class EmbeddedWriter:
             self._on_commit()
         self._held_bytes -= sum(append.held_bytes for append in group)
 
-    def _settle(self, group: Sequence[_Append], message: str) -> None:
+    @staticmethod
+    def _refuse(group: Sequence[_Append], message: str, cause: BaseException | None) -> None:
         for append in group:
             if not append.done.done():
-                append.done.set_exception(LogUnavailable(message))
+                refusal = LogUnavailable(message)  # one each: every caller adds its own traceback
+                refusal.__cause__ = cause
+                append.done.set_exception(refusal)
 
 
 def _held_bytes(entries: Sequence[Entry]) -> int:

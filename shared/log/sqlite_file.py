@@ -21,7 +21,7 @@ FORMAT: Final = "1"
 OFFSET_BITS: Final = 48
 MOST_PARTITIONS: Final = 1_024
 
-_BUSY_SECONDS: Final = 5.0
+_BUSY_SECONDS: Final = 2.0
 _WRITER_CACHE_KIB: Final = 8_192
 _SCHEMA: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -32,6 +32,7 @@ CREATE TABLE partitions (
 ) STRICT;
 CREATE TABLE records (id INTEGER PRIMARY KEY, frame BLOB NOT NULL) STRICT;
 """
+_TABLES: Final = {"meta", "partitions", "records"}
 _BOUNDS = "SELECT partition, first_offset, next_offset FROM partitions ORDER BY partition"
 _LOWEST = "SELECT min(id) FROM records WHERE id >= ? AND id < ?"
 _HIGHEST = "SELECT max(id) FROM records WHERE id >= ? AND id < ?"
@@ -114,23 +115,34 @@ def open_file(path: Path, *, topic: str, partitions: int) -> LogFile:
         raise SetupError(f"a log has 1-{MOST_PARTITIONS} partitions, not {partitions}")
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        path.chmod(0o600)  # also of a file that was copied here; SQLite's own files follow it
+        is_new = _is_new(path)
         with closing(write_connection(path)) as connection:
-            if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
+            if is_new:
                 _create(connection, topic, partitions)
                 _sync_folder(path.parent)
-            return _verified(connection, path, topic)
+            file = _verified(connection, path, topic)
+        path.chmod(0o600)  # also of one that was copied here; SQLite's own files follow it
     except OSError as error:
         raise SetupError(f"{path}: {error.strerror}; choose another file for the log") from error
     except sqlite3.Error as error:
         if is_passing(error):
             raise SetupError(sentence_of(path, error)) from error
         raise _damaged(path, str(error)) from error
+    return file
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     address = f"{path.absolute().as_uri()}?mode=rw"
     return sqlite3.connect(address, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
+
+
+def _is_new(path: Path) -> bool:
+    # Asked before anything is set, so that a file of somebody else stays as it is.
+    with closing(_connect(path)) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    if names and not _TABLES <= names:
+        raise SetupError(f"{path} is an SQLite file, but not a log; choose another file")
+    return not names
 
 
 def _create(connection: sqlite3.Connection, topic: str, partitions: int) -> None:
@@ -152,9 +164,6 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _verified(connection: sqlite3.Connection, path: Path, topic: str) -> LogFile:
-    named = "SELECT count(*) FROM sqlite_schema WHERE name IN ('meta', 'partitions', 'records')"
-    if connection.execute(named).fetchone() != (3,):
-        raise SetupError(f"{path} is an SQLite file, but not a log; choose another file")
     meta = dict(connection.execute("SELECT name, value FROM meta"))
     if meta.get("format") != FORMAT:
         raise SetupError(

@@ -38,7 +38,8 @@ SELECT length(frame), substr(frame, 1, ?) FROM records
 """
 _DELETE = "DELETE FROM records WHERE id >= ? AND id < ?"
 _BEGIN_AT = "UPDATE partitions SET first_offset = ? WHERE partition = ?"
-_TOUCH = "UPDATE meta SET value = value WHERE name = 'format'"
+# Something new each time, since SQLite does not write what stays the same.
+_PROBE = "INSERT OR REPLACE INTO meta VALUES ('probe', hex(randomblob(500)))"
 
 
 DiskRoom: TypeAlias = Callable[[Path], int]
@@ -92,7 +93,7 @@ class SqliteWriter:
         if self._failed:
             with errors_translated(self._file.path), self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.execute(_TOUCH)
+                self._connection.execute(_PROBE)
             self._failed = False
 
     def trim(self, partition: int, before: int, older_than: Instant) -> int:
