@@ -26,23 +26,22 @@ class Step(StrEnum):
     VOID = "void"
     """Its pair is barred, or an end is blocked."""
     LATE = "late"
-    """It stands before links it may turn over: nothing was done, fold its neighbourhood anew."""
+    """It may turn over links after it: nothing was done; fold its neighbourhood anew."""
 
 
 class _Component:
     """Identifiers that are one customer so far.
 
     ``changed`` is no earlier than the last join that formed it, None if there was none; ``counts``
-    holds the kinds that have a limit; ``disputed`` says that refused links touch it.
+    holds the kinds that have a limit; ``blocked`` says that it is one blocked identifier.
     """
 
-    __slots__ = ("blocked", "changed", "counts", "disputed", "members")
+    __slots__ = ("blocked", "changed", "counts", "members")
 
     def __init__(self, members: list[Identifier], counts: dict[str, int]) -> None:
         self.members = members
         self.counts = counts
         self.changed: Link | None = None
-        self.disputed = False
         self.blocked = False
 
     def changed_after(self, link: Link) -> bool:
@@ -52,17 +51,14 @@ class _Component:
 class Components:
     """The state of the fold over the links added so far; belongs to one caller, not thread-safe.
 
-    Links added in canonical order are one step each. Another one is too, as long as it can be
-    seen that its place makes no difference:
+    Links added in canonical order are one step each. So is a late one, but for one case:
 
-    * A pair already linked at an earlier place: nothing changes.
-    * Both components were complete at the link's place. Then what was decided there holds now;
-      and if it joins them, no later link can turn out otherwise: all that either of them met
-      later was refused, which a larger component refuses all the more.
-    * No refused link touches either component and the union breaks no guard: then nothing in them
-      was ever decided by order.
-
-    Else ``add`` answers LATE.
+    * It joins two components, or its ends are together already. Had it been there at its place,
+      every component would since have been at least as large as it was and at most as large as it
+      is now. So all that was refused would have been refused, and all that joined would have.
+    * It is refused, and both components were complete at its place: it was refused there too.
+    * It is refused, but a component grew since: at its place it may have joined. ``add`` answers
+      LATE.
     """
 
     def __init__(self, policy: Policy, bars: Bars = frozenset()) -> None:
@@ -77,15 +73,12 @@ class Components:
         """Make *identifier* known; a customer of its own unless it is known already."""
         self._component(identifier)
 
-    def add_component(
-        self, members: Iterable[Identifier], *, changed: Link | None, disputed: bool
-    ) -> None:
+    def add_component(self, members: Iterable[Identifier], *, changed: Link | None) -> None:
         """Take over a customer from an earlier fold under the same policy and bars.
 
         Args:
             members: The customer's identifiers, none of them known here yet.
             changed: The last of the links inside of the customer, None if there are none.
-            disputed: Whether refused links touch the customer.
 
         Raises:
             ValueError: A member is known already.
@@ -99,7 +92,6 @@ class Components:
                 counts[member.kind] = counts.get(member.kind, 0) + 1
         component = _Component(listed, counts)
         component.changed = changed
-        component.disputed = disputed
         component.blocked = len(listed) == 1 and self._policy.blocks(listed[0])
         self._component_of.update(dict.fromkeys(listed, component))
 
@@ -113,15 +105,12 @@ class Components:
         if earliest is not None and earliest <= link:
             return Step.REFUSED if pair in self._refused else Step.TOGETHER
         step = self._step(a, b)
-        if (a.changed_after(link) or b.changed_after(link)) and (
-            step is Step.REFUSED or a.disputed or b.disputed
-        ):
-            return Step.LATE
-        self._earliest[pair] = link
         if step is Step.REFUSED:
+            if a.changed_after(link) or b.changed_after(link):
+                return Step.LATE
             self._refused[pair] = link
-            a.disputed = b.disputed = True
-        elif step is Step.JOINED:
+        self._earliest[pair] = link
+        if step is Step.JOINED:
             self._join(a, b, link)
         return step
 
@@ -162,7 +151,6 @@ class Components:
         """Move the smaller component into the larger: no identifier moves more than log n times."""
         large, small = (a, b) if len(a.members) >= len(b.members) else (b, a)
         large.members += small.members
-        large.disputed = large.disputed or small.disputed
         large.changed = max(each for each in (a.changed, b.changed, link) if each is not None)
         for kind, count in small.counts.items():
             large.counts[kind] = large.counts.get(kind, 0) + count

@@ -117,7 +117,6 @@ def restored(earlier: Resolution, links: list[Link], bars: Bars) -> Components:
         components.add_component(
             members,
             changed=max((each for each in links if set(each.pair) <= members), default=None),
-            disputed=bool(earlier.conflicts_of(customer)),
         )
     return components
 
@@ -150,7 +149,7 @@ def test_links_are_refused_exactly_where_joining_would_break_a_guard(
         assert (each in refused) == reference.breaks_a_guard(union, RULES)
 
 
-@given(link_lists, identifiers)
+@given(link_lists(), identifiers)
 def test_an_identifier_all_of_whose_links_are_gone_was_never_there(
     links: list[Link], erased: Identifier
 ) -> None:
@@ -189,6 +188,40 @@ def test_a_late_link_that_no_guard_minds_is_one_step() -> None:
     assert components.add(link(ANA, TABLET, 1)) is Step.TOGETHER
 
 
+def test_a_customer_that_grew_after_the_place_of_a_refused_link_is_folded_anew() -> None:
+    card = Identifier("card", "1")
+    ana, ben = link(ANA, TABLET, 1), link(BEN, card, 9)
+    components = Components(POLICY)
+    components.add(ana)
+    components.add(ben)
+    assert components.add(link(TABLET, card, 5)) is Step.LATE
+    assert components.add(link(TABLET, card, 10)) is Step.REFUSED
+    anew = resolve([ana, ben, link(TABLET, card, 5)], NO_BARS, POLICY)
+    assert anew.customer_of(card).identifiers == {ANA, TABLET, card}
+
+
+def test_the_growth_of_both_parts_of_a_customer_is_remembered() -> None:
+    components = Components(POLICY)
+    for each in (link(MAIL, TABLET, 9), link(ANA, PHONE, 8), link(ANA, TABLET, 2)):
+        assert components.add(each) is Step.JOINED
+    assert components.add(link(BEN, MAIL, 8)) is Step.LATE
+    assert components.add(link(BEN, MAIL, 10)) is Step.REFUSED
+
+
+def test_a_customer_taken_over_remembers_its_growth() -> None:
+    components = Components(POLICY)
+    components.add_component([ANA, TABLET], changed=link(ANA, TABLET, 5))
+    assert components.add(link(BEN, TABLET, 4)) is Step.LATE
+    assert components.add(link(BEN, TABLET, 6)) is Step.REFUSED
+
+
+def test_a_customer_taken_over_holds_as_many_values_as_it_had() -> None:
+    components = Components(POLICY)
+    mails = [Identifier("email", value) for value in ("1", "2", "3")]
+    components.add_component([*mails[:2], ANA], changed=link(ANA, mails[0], 1))
+    assert components.add(link(ANA, mails[2], 2)) is Step.REFUSED
+
+
 def test_refusing_another_user_of_a_kiosk_is_one_step_whatever_came_since() -> None:
     components = Components(POLICY)
     components.add(link(ANA, TABLET, 1))
@@ -197,6 +230,15 @@ def test_refusing_another_user_of_a_kiosk_is_one_step_whatever_came_since() -> N
     assert components.add(link(Identifier("user_id", "u30"), TABLET, 60)) is Step.REFUSED
     assert len(components.resolution().refused) == 5
     assert components.add(link(BEN, TABLET, 0)) is Step.LATE
+
+
+def test_of_a_refused_pair_the_earliest_place_is_kept() -> None:
+    components = Components(POLICY)
+    for at in (1, 9, 5, 7):
+        components.add(link(ANA if at == 1 else BEN, TABLET, at))
+    carl = Identifier("user_id", "carl")
+    components.add(link(carl, TABLET, 3))
+    assert components.resolution().refused == (link(carl, TABLET, 3), link(BEN, TABLET, 5))
 
 
 def test_void_links_join_nothing_and_leave_their_ends_alone() -> None:
@@ -234,12 +276,12 @@ def test_a_customer_is_not_taken_over_twice() -> None:
     components = Components(POLICY)
     components.add_alone(ANA)
     with pytest.raises(ValueError, match="known already"):
-        components.add_component([TABLET, ANA], changed=None, disputed=False)
+        components.add_component([TABLET, ANA], changed=None)
     with pytest.raises(KeyError):
         components.members_with(TABLET)
 
 
 def test_a_blocked_value_taken_over_stays_alone() -> None:
     components = Components(POLICY)
-    components.add_component([NOBODY], changed=None, disputed=False)
+    components.add_component([NOBODY], changed=None)
     assert components.add(link(NOBODY, TABLET, 1)) is Step.VOID

@@ -14,6 +14,7 @@ ANA, BEN = Identifier("user_id", "ana"), Identifier("user_id", "ben")
 TABLET, PHONE = Identifier("anonymous_id", "tablet"), Identifier("anonymous_id", "phone")
 MAIL = Identifier("email", "family@example.com")
 NOBODY = Identifier("email", "null")
+BLOCKED_DEVICE = Identifier("anonymous_id", "null")
 NO_BARS: Bars = frozenset()
 
 
@@ -101,8 +102,9 @@ def test_refused_links_connect() -> None:
 
 def test_void_links_connect_nothing() -> None:
     links = [link(ANA, TABLET, 1), link(ANA, NOBODY, 1), link(BEN, NOBODY, 2)]
-    found = neighbourhood([ANA, NOBODY], links, frozenset({(TABLET, ANA)}), POLICY)
-    assert found.members == {ANA, NOBODY}
+    links += [link(ANA, BLOCKED_DEVICE, 3), link(PHONE, NOBODY, 4)]
+    found = neighbourhood([ANA, NOBODY, PHONE], links, frozenset({(TABLET, ANA)}), POLICY)
+    assert found.members == {ANA, NOBODY, PHONE}
     assert found.links == frozenset()
 
 

@@ -60,6 +60,11 @@ def test_a_limit_is_a_whole_number_from_1(limit: JsonValue) -> None:
     assert faults == [("kinds[1].max_per_customer", "bad_number")]
 
 
+def test_two_kinds_that_could_not_be_read_are_not_called_the_same() -> None:
+    document = {"format": 1, "kinds": [{"kind": "A"}, {"kind": "B"}]}
+    assert faults_of(document) == [("kinds[0].kind", "bad_kind"), ("kinds[1].kind", "bad_kind")]
+
+
 def test_all_faults_are_found_in_one_reading() -> None:
     document = {
         "format": 9,
