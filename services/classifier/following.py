@@ -5,11 +5,10 @@ A touchpoint at the end of the canonical order is one step on that cache. A late
 again from the history, and the published transitions are compared with what they should have been.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from shared.instants import Instant
 from shared.journey.fold import Fold, FoldState
 from shared.journey.journeys import Journey
 from shared.journey.moves import Move, transition_id
@@ -67,19 +66,6 @@ def step(
         return None
     for touchpoint in arrivals:
         fold.apply(touchpoint)
-    return Followed.of(fold)
-
-
-def refold(program: Program, history: Iterable[Touchpoint], settled_at: Instant | None) -> Followed:
-    """Fold the whole *history*, in canonical order, then the deadlines up to *settled_at*.
-
-    *settled_at* is that of the state this replaces: deadlines that were published stay so.
-    """
-    fold = Fold(program)
-    for touchpoint in history:
-        fold.apply(touchpoint)
-    if settled_at is not None:
-        fold.advance(settled_at)
     return Followed.of(fold)
 
 

@@ -8,10 +8,13 @@ from uuid import UUID
 import asyncpg
 
 from services.classifier.following import Followed, Published
-from shared.instants import Instant, datetime_of
+from shared.instants import EARLIEST, Instant, datetime_of
 from shared.journey.fold import FoldState
 from shared.storage.rows import move_of, touchpoint_of
-from shared.touchpoints import Touchpoint
+from shared.touchpoints import Place, Touchpoint
+
+BEFORE_ALL: Final = Place(EARLIEST, "", "")
+"""A place before every touchpoint."""
 
 _LOAD: Final = """
 SELECT customer_id, model_id, state FROM journeys
@@ -28,13 +31,21 @@ SELECT customer_id, model_id, state FROM journeys
 """
 _HISTORY: Final = """
 SELECT i.customer_id, t.source, t.event_id, t.effective_at, t.channel, t.type, t.body
-  FROM identifiers i JOIN touchpoints t ON t.identifier_id = i.id
- WHERE i.customer_id = ANY($1)
+  FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[])
+    AS wanted (customer_id, effective_at, source, event_id)
+  JOIN identifiers i ON i.customer_id = wanted.customer_id
+  JOIN touchpoints t ON t.identifier_id = i.id
+   AND t.effective_at >= wanted.effective_at
+   AND (t.effective_at, t.source, t.event_id)
+     > (wanted.effective_at, wanted.source COLLATE "C", wanted.event_id COLLATE "C")
 """
 _PUBLISHED: Final = """
-SELECT customer_id, model_id, id, n, at, axis, kind, from_key, to_key, cycle, rule, cause
-  FROM transitions
- WHERE customer_id = ANY($1) AND model_id = ANY($2) AND superseded_at IS NULL
+SELECT t.customer_id, t.model_id, t.id, t.n, t.at, t.axis, t.kind, t.from_key, t.to_key, t.cycle,
+       t.rule, t.cause
+  FROM unnest($1::uuid[], $2::smallint[], $3::timestamptz[]) AS wanted (customer_id, model_id, at)
+  JOIN transitions t ON t.customer_id = wanted.customer_id AND t.model_id = wanted.model_id
+   AND t.at >= wanted.at
+ WHERE t.superseded_at IS NULL
 """
 _SAVE: Final = """
 INSERT INTO journeys (customer_id, model_id, state, stage, activity, cycle, peak_stage,
@@ -108,11 +119,13 @@ async def lock_due_journeys(
 
 
 async def load_histories(
-    connection: asyncpg.Connection, customer_ids: Iterable[UUID]
+    connection: asyncpg.Connection, since: Mapping[UUID, Place]
 ) -> dict[UUID, list[Touchpoint]]:
-    """Load all stored touchpoints of each customer, in canonical order."""
+    """Load each customer's stored touchpoints after a place, in canonical order."""
+    wanted = [(id_, datetime_of(at), source, event) for id_, (at, source, event) in since.items()]
+    columns = [list(column) for column in zip(*wanted, strict=True)]
     histories: dict[UUID, list[Touchpoint]] = {}
-    for row in await connection.fetch(_HISTORY, list(customer_ids)):
+    for row in await connection.fetch(_HISTORY, *columns):
         histories.setdefault(row["customer_id"], []).append(touchpoint_of(row))
     for history in histories.values():
         history.sort(key=lambda touchpoint: touchpoint.place)
@@ -120,11 +133,13 @@ async def load_histories(
 
 
 async def load_published(
-    connection: asyncpg.Connection, customer_ids: Iterable[UUID], model_ids: Iterable[int]
+    connection: asyncpg.Connection, since: Mapping[JourneyKey, Place]
 ) -> dict[JourneyKey, list[Published]]:
-    """Load the transitions that stand for each journey, in no particular order."""
+    """Load the transitions that stand for each journey at or after a time, in no order."""
+    wanted = [(*key, datetime_of(place.at)) for key, place in since.items()]
+    columns = [list(column) for column in zip(*wanted, strict=True)]
     published: dict[JourneyKey, list[Published]] = {}
-    for row in await connection.fetch(_PUBLISHED, list(customer_ids), list(model_ids)):
+    for row in await connection.fetch(_PUBLISHED, *columns):
         entry = Published(row["id"], row["n"], move_of(row))
         published.setdefault(_key(row), []).append(entry)
     return published

@@ -14,9 +14,10 @@ import msgspec
 
 from services.classifier.active_models import ActiveModel
 from services.classifier.customers import lock_profiles, save_profiles
-from services.classifier.following import Followed, Published, Restatement, refold
+from services.classifier.following import Followed, Published, Restatement
 from services.classifier.identities import Regroup
 from services.classifier.journeys import (
+    BEFORE_ALL,
     JourneyKey,
     journey_row,
     load_histories,
@@ -24,6 +25,8 @@ from services.classifier.journeys import (
     lock_journeys,
     save_journeys,
 )
+from services.classifier.refolding import fold_history
+from services.classifier.snapshots import Snapshot, drop_all_snapshots, keep_snapshots
 from services.classifier.transitions import Change, Rekey, publish, rekey
 from shared.instants import Instant, datetime_of, rfc3339
 from shared.journey.moves import Move, transition_id
@@ -33,7 +36,6 @@ from shared.touchpoints import JsonObject, Touchpoint
 _HEIRS: Final = "SELECT own_id, customer_id FROM identifiers WHERE own_id = ANY($1)"
 _FORGET: Final = (
     "DELETE FROM journeys WHERE customer_id = ANY($1)",
-    "DELETE FROM snapshots WHERE customer_id = ANY($1)",
     "DELETE FROM customers WHERE id = ANY($1)",
 )
 _INHERIT: Final = """
@@ -87,8 +89,10 @@ async def _refold(
     everyone = regroup.former | regroup.present
     await lock_profiles(connection, everyone)
     stored = await lock_journeys(connection, everyone, models)
-    published = await load_published(connection, everyone, models)
-    histories = await load_histories(connection, regroup.present)
+    await drop_all_snapshots(connection, everyone)
+    every_key = [JourneyKey(id_, model_id) for id_ in sorted(everyone) for model_id in models]
+    published = await load_published(connection, dict.fromkeys(every_key, BEFORE_ALL))
+    histories = await load_histories(connection, dict.fromkeys(regroup.present, BEFORE_ALL))
     followed: dict[JourneyKey, Followed] = {}
     changes: list[Change] = []
     moved: list[Rekey] = []
@@ -105,8 +109,10 @@ async def _refold(
         )
         for customer_id, history in sorted(histories.items()):
             key = JourneyKey(customer_id, model_id)
-            followed[key] = refold(model.program, history, settled_at)
-            change, rekeys = _restated(key, model, followed[key].moves, pool)
+            done, states = await fold_history(model.program, None, history, settled_at)
+            followed[key] = done
+            await keep_snapshots(connection, [Snapshot(key, state) for state in states])
+            change, rekeys = _restated(key, model, done.moves, pool)
             changes.append(change)
             moved += rekeys
         changes = [*_taken_back(pool, model_id, model), *changes]

@@ -299,7 +299,6 @@ snapshots = Table(
     Column("effective_at", Moment, primary_key=True),
     Column("source", Text(collation="C"), primary_key=True),
     Column("event_id", Text(collation="C"), primary_key=True),
-    Column("touchpoints", BigInteger, nullable=False),
     Column("state", LargeBinary, nullable=False),
 )
 

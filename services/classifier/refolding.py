@@ -1,0 +1,135 @@
+"""Refolding: journeys computed anew where late data or other links change their history."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from services.classifier.active_models import ActiveModel
+from services.classifier.following import Followed, Published, restate
+from services.classifier.journeys import (
+    BEFORE_ALL,
+    JourneyKey,
+    journey_row,
+    load_histories,
+    load_published,
+    save_journeys,
+)
+from services.classifier.snapshots import (
+    SPACING,
+    Snapshot,
+    drop_snapshots,
+    keep_snapshots,
+    nearest_snapshots,
+)
+from services.classifier.transitions import Change, publish
+from shared.instants import Instant
+from shared.journey.fold import Fold, FoldState
+from shared.journey.moves import TouchpointCause
+from shared.journey.program import Program
+from shared.touchpoints import Place, Touchpoint
+
+_STEPS_AT_ONCE: Final = 2_000
+"""Touchpoints folded before the event loop gets its turn: well under 50 ms."""
+
+
+class Refolded(NamedTuple):
+    """A journey computed anew, and the states on the way that are worth keeping."""
+
+    followed: Followed
+    states: list[FoldState]
+
+
+async def fold_history(
+    program: Program,
+    base: FoldState | None,
+    history: Iterable[Touchpoint],
+    settled_at: Instant | None,
+) -> Refolded:
+    """Fold what of *history* comes after *base*, then the deadlines up to *settled_at*.
+
+    Args:
+        program: The compiled model.
+        base: A snapshot to go on from; None: from the beginning.
+        history: Touchpoints in canonical order, at least all that come after *base*.
+        settled_at: That of the state this replaces: deadlines that were published stay so.
+    """
+    fold = Fold(program, base)
+    begin = _place(base)
+    states: list[FoldState] = []
+    for count, touchpoint in enumerate(history, start=1):
+        if touchpoint.place <= begin:
+            continue
+        fold.apply(touchpoint)
+        if count % SPACING == 0:
+            states.append(fold.freeze())
+        if count % _STEPS_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    if settled_at is not None:
+        fold.advance(settled_at)
+    return Refolded(Followed.of(fold), states)
+
+
+async def refold_journeys(
+    connection: asyncpg.Connection,
+    late: Mapping[JourneyKey, Place],
+    stored: Mapping[JourneyKey, FoldState],
+    models: Mapping[int, ActiveModel],
+    *,
+    now: Instant,
+) -> None:
+    """Fold journeys anew from before a place, and restate what was published wrongly.
+
+    Args:
+        connection: In a transaction that has the journeys locked.
+        late: Which journeys, and the place of the first touchpoint that they lack.
+        stored: Their present states, where they have one.
+        models: The active models by row id.
+        now: When these decisions are made.
+    """
+    if not late:
+        return
+    bases = await nearest_snapshots(connection, late)
+    await drop_snapshots(connection, late)
+    since = {key: _place(bases.get(key)) for key in sorted(late)}
+    histories = await load_histories(connection, _earliest(since))
+    published = await load_published(connection, since)
+    followed: dict[JourneyKey, Followed] = {}
+    changes, snapshots = [], []
+    for key, place in since.items():
+        model, before = models[key.model_id], stored.get(key)
+        history = histories.get(key.customer_id, [])
+        settled_at = before.settled_at if before else None
+        done, states = await fold_history(model.program, bases.get(key), history, settled_at)
+        standing = [entry for entry in published.get(key, []) if _is_after(entry, place)]
+        restatement = restate(
+            standing, done.moves, version=model.version, customer_id=str(key.customer_id)
+        )
+        followed[key] = done
+        snapshots += [Snapshot(key, state) for state in states]
+        changes.append(Change(key, model.key, model.version, restatement))
+    rows = {key: journey_row(done) for key, done in followed.items()}
+    await save_journeys(connection, rows, now=now)
+    await keep_snapshots(connection, snapshots)
+    await publish(connection, changes, decided_at=now)
+
+
+def _earliest(since: Mapping[JourneyKey, Place]) -> dict[UUID, Place]:
+    earliest: dict[UUID, Place] = {}
+    for key, place in since.items():
+        earliest[key.customer_id] = min(earliest.get(key.customer_id, place), place)
+    return earliest
+
+
+def _place(state: FoldState | None) -> Place:
+    return state.last if state is not None and state.last is not None else BEFORE_ALL
+
+
+def _is_after(entry: Published, place: Place) -> bool:
+    """Tell whether a transition was made after the touchpoint at *place* had been applied."""
+    move = entry.move
+    if isinstance(move.cause, TouchpointCause):
+        return Place(move.at, move.cause.source, move.cause.event_id) > place
+    return move.at >= place.at
