@@ -1,7 +1,5 @@
 """Answers about journeys: which moment they are of, and under which model."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,7 +11,7 @@ from services.api.readers.customers import CustomerHead, find_customer
 from services.api.readers.journeys import JourneyQuestion, read_journey
 from services.api.readers.receipts import Verdict
 from services.api.readers.stage_models import model_active_at
-from services.api.reading import reading, reading_settled
+from services.api.reading import reading_settled
 from services.api.resources import Resources
 from shared.instants import Instant
 from shared.touchpoints import Identifier, JsonObject
@@ -50,10 +48,8 @@ async def answer_journey(
     Raises:
         NotFound: there is no such customer or model.
     """
-    async with _transaction(resources, settled_too=asked.known_at is not None) as (
-        connection,
-        settled,
-    ):
+    needed = asked.known_at is not None
+    async with reading_settled(resources.engine, needed=needed) as (connection, settled):
         head = await find_customer(connection, reference, model=asked.model)
         known_at = None if asked.known_at is None else min(asked.known_at, settled)
         model = head.model
@@ -81,16 +77,3 @@ async def present_journey(
     program = await resources.programs.load(connection, head.model)
     question = JourneyQuestion(head.customer_id, head.identifier_ids, head.model.id, as_of)
     return await read_journey(connection, program, question)
-
-
-@asynccontextmanager
-async def _transaction(
-    resources: Resources, *, settled_too: bool
-) -> AsyncGenerator[tuple[asyncpg.Connection, Instant]]:
-    """Yield a reading connection, and the settled point if it is asked for."""
-    if settled_too:
-        async with reading_settled(resources.engine) as both:
-            yield both
-    else:
-        async with reading(resources.engine) as connection:
-            yield connection, 0

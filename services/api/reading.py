@@ -10,8 +10,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.errors import DatabaseUnavailable
-from shared.instants import Instant, instant_of
-from shared.storage.engine import driver_of
+from shared.instants import LATEST, Instant, instant_of
+from shared.storage.engine import checked_out
 
 _OUTAGES: Final = (
     asyncpg.PostgresConnectionError,
@@ -43,7 +43,7 @@ async def reading(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]:
     """
     with _outages_told():
         async with (
-            _checked_out(engine) as driver,
+            checked_out(engine) as driver,
             driver.transaction(isolation="repeatable_read", readonly=True),
         ):
             yield driver
@@ -51,19 +51,23 @@ async def reading(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]:
 
 @asynccontextmanager
 async def reading_settled(
-    engine: AsyncEngine,
+    engine: AsyncEngine, *, needed: bool = True
 ) -> AsyncGenerator[tuple[asyncpg.Connection, Instant]]:
     """Yield what ``reading`` yields, and the settled point before it.
 
     Every transaction that began at or before that point was over when this one began, so what was
     recorded by then is final: nothing can be added to it, or be taken back as of then.
 
+    Args:
+        engine: Whose database.
+        needed: Whether to ask for the settled point at all; the end of time where it is not.
+
     Raises:
         DatabaseUnavailable: the database cannot be asked, or did not answer in time.
     """
     with _outages_told():
-        async with _checked_out(engine) as driver:
-            settled = instant_of(await driver.fetchval(_SETTLED))
+        async with checked_out(engine) as driver:
+            settled = instant_of(await driver.fetchval(_SETTLED)) if needed else LATEST
             async with driver.transaction(isolation="repeatable_read", readonly=True):
                 yield driver, settled
 
@@ -78,21 +82,6 @@ async def writing(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
     with _outages_told():
         async with engine.begin() as connection:
             yield connection
-
-
-@asynccontextmanager
-async def _checked_out(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]:
-    """Yield a driver's connection of the pool, and never give a broken one back to it."""
-    async with engine.connect() as connection:
-        driver = await driver_of(connection)
-        if driver.is_closed():
-            await connection.invalidate()
-            driver = await driver_of(connection)
-        try:
-            yield driver
-        finally:
-            if driver.is_closed():
-                await connection.invalidate()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import Protocol, TypeAlias, cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
@@ -11,10 +11,23 @@ from services.api.cursors import Cursors
 from services.api.readers.stage_models import Programs
 from services.api.receipts import FirstAsked
 from shared.clock import Clock
-from shared.storage.directory import DirectoryCache
+from shared.keys import Principal
 
 LogEnds: TypeAlias = Callable[[], Awaitable[Mapping[int, int]]]
 """Returns for each partition of the log the offset that its next record will get."""
+
+
+class KeyDirectory(Protocol):
+    """Knows whose key a request presents."""
+
+    async def authenticate(self, presented: str | None) -> Principal:
+        """Return the holder of *presented*.
+
+        Raises:
+            Unauthorized: there is no such key in force, or none was presented.
+            DatabaseUnavailable: nobody can tell.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +38,7 @@ class Resources:
     """
 
     engine: AsyncEngine
-    directory: DirectoryCache
+    directory: KeyDirectory
     log_ends: LogEnds
     topic: str
     clock: Clock

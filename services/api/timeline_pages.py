@@ -45,7 +45,8 @@ async def read_page(
     """
     about = cursor_question(reference, asked)
     mark = None if asked.cursor is None else resources.cursors.open(asked.cursor, about, Mark)
-    async with reading_settled(resources.engine) as (connection, settled):
+    needed = mark is None and (asked.known_at is not None or Kind.TRANSITION in asked.kinds)
+    async with reading_settled(resources.engine, needed=needed) as (connection, settled):
         head = await find_customer(connection, reference, model=asked.model)
         view = _next_view(head, asked, mark) if mark else _first_view(head, asked, settled)
         question = _question(head, asked, view)

@@ -4,13 +4,10 @@ from typing import Final
 
 import asyncpg
 
-from shared.instants import Instant, instant_of
+from services.api.ledger import LedgerRow, PartitionClaim
 
-_WATERMARK: Final = """
-SELECT CASE WHEN bool_and(read_through IS NOT NULL) THEN min(read_through) END FROM claims
-"""
 _CLAIMS: Final = """
-SELECT topic, partition, start_offset, next_offset, stored, duplicate, quarantined, erased, gaps,
+SELECT topic, partition, next_offset, stored, duplicate, quarantined, erased, gaps,
        log_id = first_value(log_id) OVER (ORDER BY claimed_at DESC NULLS LAST, id DESC) AS present
   FROM claims ORDER BY present DESC, topic, partition, id
 """
@@ -22,20 +19,26 @@ SELECT source, sum(accepted)::bigint AS accepted, sum(rejected)::bigint AS rejec
 """
 
 
-async def read_watermark(connection: asyncpg.Connection) -> Instant | None:
-    """Return the time up to which every partition has been read; None if unknown."""
-    moment = await connection.fetchval(_WATERMARK)
-    return None if moment is None else instant_of(moment)
-
-
-async def read_claims(connection: asyncpg.Connection) -> list[asyncpg.Record]:
-    """Return the counts of every claim; ``present`` marks those of the log in use.
+async def read_claims(connection: asyncpg.Connection) -> list[PartitionClaim]:
+    """Return the counts of every claim.
 
     A log that was made anew under the same topic has claims of its own; those of the former one
     stay as they are.
     """
-    rows: list[asyncpg.Record] = await connection.fetch(_CLAIMS)
-    return rows
+    return [_claim(row) for row in await connection.fetch(_CLAIMS)]
+
+
+def _claim(row: asyncpg.Record) -> PartitionClaim:
+    counts = LedgerRow(
+        row["stored"], row["duplicate"], row["quarantined"], row["erased"], row["gaps"]
+    )
+    return PartitionClaim(
+        topic=row["topic"],
+        partition=row["partition"],
+        next_offset=row["next_offset"],
+        classified=counts,
+        present=row["present"],
+    )
 
 
 async def read_source_counts(connection: asyncpg.Connection) -> list[asyncpg.Record]:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services.api.answers import json_answer
 from services.api.guards import CUSTOMERS_READ
-from services.api.ledger import LedgerRow, PartitionClaim, ledger_rows, total
+from services.api.ledger import ledger_rows, total
 from services.api.parameters import NoParameters
 from services.api.readers.claims import read_claims, read_source_counts
 from services.api.reading import reading
@@ -20,22 +20,7 @@ async def read_ledger(request: Request, _: Annotated[NoParameters, Query()]) -> 
     """Return what every record of the log became, by partition, by source and in total."""
     resources = resources_of(request)
     async with reading(resources.engine) as connection:
-        claims = [
-            PartitionClaim(
-                topic=row["topic"],
-                partition=row["partition"],
-                next_offset=row["next_offset"],
-                classified=LedgerRow(
-                    row["stored"],
-                    row["duplicate"],
-                    row["quarantined"],
-                    row["erased"],
-                    row["gaps"],
-                ),
-                present=row["present"],
-            )
-            for row in await read_claims(connection)
-        ]
+        claims = await read_claims(connection)
         sources = await read_source_counts(connection)
     rows = ledger_rows(claims, await resources.log_ends(), resources.topic)
     return json_answer(

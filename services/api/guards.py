@@ -1,0 +1,30 @@
+"""Who may ask: the key of a request, and the scopes that routes want."""
+
+from fastapi import Depends, Request
+from fastapi.params import Depends as Dependency
+
+from services.api.resources import resources_of
+from shared.keys import Principal, Scope, presented_key
+
+
+def allowed(*any_of: Scope) -> Dependency:
+    """Return the dependency of routes that want a key with one of the scopes *any_of*."""
+
+    async def guard(request: Request) -> Principal:
+        headers = dict(request.scope["headers"])
+        presented = presented_key(headers.get(b"authorization"), headers.get(b"x-write-key"))
+        principal = await resources_of(request).directory.authenticate(presented)
+        principal.refuse_foreign_page(
+            origin=request.headers.get("origin"), host=request.headers.get("host")
+        )
+        principal.require(*any_of)
+        return principal
+
+    dependency: Dependency = Depends(guard)
+    return dependency
+
+
+CUSTOMERS_READ = allowed(Scope.CUSTOMERS_READ)
+MODELS_READ = allowed(Scope.CUSTOMERS_READ, Scope.MODELS_WRITE)
+QUARANTINE_READ = allowed(Scope.CUSTOMERS_READ, Scope.QUARANTINE_WRITE)
+ADMIN = allowed(Scope.ADMIN)

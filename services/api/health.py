@@ -1,0 +1,72 @@
+"""Whether this service can answer, and how the whole pipeline does."""
+
+from importlib.metadata import version
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.api.freshness import freshness
+from services.api.ledger import ledger_rows, total
+from services.api.moments import optional_moment_text
+from services.api.readers.claims import read_claims
+from services.api.readers.health import is_standby, read_glance, read_revision
+from services.api.reading import reading
+from services.api.resources import Resources
+from shared.errors import RetryableError
+from shared.instants import rfc3339
+from shared.storage.migrate import head_revision
+from shared.storage.watermark import load_watermark
+from shared.touchpoints import JsonObject
+
+VERSION: Final = version("journeyline")
+
+
+async def check_database(engine: AsyncEngine) -> str | None:
+    """Return None if the primary answers and is migrated, else a sentence that says what is not."""
+    try:
+        async with reading(engine) as connection:
+            if await is_standby(connection):
+                return "the database is a standby: point API_DATABASE_URL to the primary"
+            revision = await read_revision(connection)
+    except RetryableError as error:
+        return error.message
+    if revision is None:
+        return "the database is not migrated: run `journeyline migrate`"
+    if revision != head_revision():
+        return (
+            f"the database is at revision {revision}, this version needs {head_revision()}: "
+            "run `journeyline migrate`"
+        )
+    return None
+
+
+async def pipeline_document(resources: Resources) -> JsonObject:
+    """Return how far everything is, from the log to the last transition.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be asked.
+        LogUnavailable: the log cannot be asked.
+    """
+    now = resources.clock()
+    async with reading(resources.engine) as connection:
+        fresh = freshness(now, await load_watermark(connection))
+        glance = await read_glance(connection, now if fresh.as_of is None else fresh.as_of)
+        claims = await read_claims(connection)
+        revision = await read_revision(connection)
+    ends = await resources.log_ends()
+    pending = total(ledger_rows(claims, ends, resources.topic)).pending
+    waiting = pending > 0 and fresh.as_of is not None
+    return {
+        "status": "stale" if fresh.stale else "ok",
+        "freshness": fresh.document(),
+        "lag": {
+            "records": pending,
+            "seconds": fresh.document()["lag_seconds"],
+            # What is pending was received after everything that was read.
+            "oldest_pending_since": rfc3339(fresh.as_of) if waiting and fresh.as_of else None,
+        },
+        "quarantine_open": glance["quarantine_open"],
+        "timers_overdue": glance["timers_overdue"],
+        "last_transition_at": optional_moment_text(glance["last_transition_at"]),
+        "versions": {"journeyline": VERSION, "schema": revision, "model": glance["model"]},
+    }

@@ -1,0 +1,77 @@
+"""What is wrong with a request's parameters or body, said so that the sender can mend it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+
+from shared.errors import Fault, Invalid, PermanentError, Unreadable
+from shared.http.asgi import request_id
+from shared.http.problems import problem
+
+_OWN_WORDS: Final = "Value error, "
+_UNKNOWN: Final = "extra_forbidden"
+
+
+def install_validation(app: FastAPI) -> None:
+    """Let *app* name each wrong parameter or field, and the parameters there are."""
+    app.add_exception_handler(RequestValidationError, _answer)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise TypeError("this handler is for RequestValidationError only") from error
+    answer = problem(refusal(request, error), request_id(request.scope))
+    response = Response(answer.body, answer.status)
+    response.raw_headers.extend(answer.headers)
+    return response
+
+
+def refusal(request: Request, error: RequestValidationError) -> PermanentError:
+    """Return *error* as one of ours: 400 for parameters and broken JSON, 422 for a wrong body."""
+    found = error.errors()
+    if any(fault["type"] == "json_invalid" for fault in found):
+        return Unreadable("the body is not JSON", code="bad_json")
+    if all(fault["loc"][0] == "body" for fault in found):
+        faults = [_fault(fault) for fault in found]
+        return Invalid(_sentence(faults), code="invalid_body", faults=faults)
+    known = known_parameters(request)
+    faults = [_fault(fault, known) for fault in found if fault["loc"][0] != "body"]
+    return Unreadable(_sentence(faults), code="bad_parameter", faults=faults)
+
+
+def known_parameters(request: Request) -> Sequence[str]:
+    """Return the query parameters of the route that *request* went to, as OpenAPI names them."""
+    path = getattr(request.scope.get("route"), "path_format", "")
+    operation = request.app.openapi()["paths"].get(path, {}).get(request.method.lower(), {})
+    return [item["name"] for item in operation.get("parameters", ()) if item["in"] == "query"]
+
+
+def _fault(found: Mapping[str, object], known: Sequence[str] = ()) -> Fault:
+    place = found["loc"]
+    path = _path(place[1:]) if isinstance(place, tuple) else ""
+    if found["type"] == _UNKNOWN:
+        return Fault(path, "unknown_parameter" if known else "unknown_field", _unknown(path, known))
+    code = str(found["type"])
+    return Fault(path, code, str(found["msg"]).removeprefix(_OWN_WORDS))
+
+
+def _unknown(path: str, known: Sequence[str]) -> str:
+    if not known:
+        return f"{path} is not known here"
+    return f"{path} is not a parameter of this route, which are: {', '.join(sorted(known))}"
+
+
+def _path(place: Iterable[object]) -> str:
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")
+
+
+def _sentence(faults: Sequence[Fault]) -> str:
+    return "; ".join(
+        fault.message if fault.message.startswith(fault.path) else f"{fault.path}: {fault.message}"
+        for fault in faults
+    )
