@@ -40,10 +40,10 @@ class RunningSum:
 
     def add(self, seen: Seen, value: JsonValue) -> None:
         """Count a match with *value* at the path; anything but a number adds nothing."""
-        self.prune(seen.at)
         if is_number(value):
             self.put(Number(seen, decimal_of(value)))
             self.total = _EXACT.add(self.total, decimal_of(value))
+        self.prune(seen.at)
 
     def put(self, number: Number) -> None:
         """Remember a number that the total holds already."""
