@@ -12,7 +12,7 @@ import msgspec
 
 from shared.instants import Instant
 from shared.journey.needs import DistinctNeed, Needs, Seen, place_of
-from shared.journey.sums import RunningSum
+from shared.journey.sums import FINAL, RunningSum
 from shared.journey.values import Path, identity_of
 from shared.touchpoints import JsonObject, Place, Touchpoint
 
@@ -68,7 +68,7 @@ class History:
         self.distinct: tuple[LatestByValue, ...] = ()
         if needs.undo is None:
             self.distinct = tuple(LatestByValue(need) for need in needs.distinct)
-        keep_for = 0 if needs.undo is None else needs.undo.keep_for
+        keep_for = FINAL if needs.undo is None else needs.undo.keep_for
         self.sums = tuple(RunningSum(need, keep_for) for need in needs.sums)
 
     @property

@@ -12,6 +12,9 @@ from shared.journey.needs import SHOWN, Seen, SumNeed, place_of
 from shared.journey.values import decimal_of, is_number
 from shared.touchpoints import JsonValue, Place
 
+FINAL: Final[Micros] = -1
+"""How long a match may be undone that nothing undoes: not even at its own instant."""
+
 _EXACT: Final = Context(prec=100_000, traps=[Inexact])
 
 

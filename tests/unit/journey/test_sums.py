@@ -6,14 +6,14 @@ from shared.instants import DAY, Micros
 from shared.journey.matchers import reader_of
 from shared.journey.moves import Identity
 from shared.journey.needs import SumNeed
-from shared.journey.sums import RunningSum
+from shared.journey.sums import FINAL, RunningSum
 from shared.touchpoints import JsonValue
 from tests.fixtures.small_models import day, touch
 
 PATH = ("properties", "value")
 
 
-def running(within: Micros | None, keep_for: Micros | None = 0) -> RunningSum:
+def running(within: Micros | None, keep_for: Micros | None = FINAL) -> RunningSum:
     return RunningSum(SumNeed(PATH, reader_of(PATH), within), keep_for)
 
 
