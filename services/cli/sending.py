@@ -7,20 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import httpx
 import msgspec
 
-from services.cli.connection import TIMEOUT, Target, refusal_of, unreachable
+from services.cli.connection import Target
+from services.cli.posting import IN_FLIGHT, Answer, open_client, post_touchpoints
 from services.cli.rows import BadRow, FileRow, Row
 
 BATCH: Final = 500
 BATCH_BYTES: Final = 2 << 20
-IN_FLIGHT: Final = 4
-TRIES: Final = 40
-LONGEST_WAIT_SECONDS: Final = 15.0
-AGAIN: Final = frozenset({429, 502, 503, 504})
-FROM_FILE: Final = {"Journeyline-Client": "send"}
-"""Tells ingest that the items come from a file: their clocks are not corrected for skew."""
 
 
 @dataclass(slots=True)
@@ -76,19 +70,6 @@ class MarkFile:
             self._path.unlink()
 
 
-class _Verdict(msgspec.Struct):
-    index: int
-    status: str
-    code: str = ""
-    message: str = ""
-
-
-class _Answer(msgspec.Struct):
-    accepted: int = 0
-    rejected: int = 0
-    results: list[_Verdict] = []
-
-
 async def send_rows(
     rows: Iterator[FileRow],
     target: Target,
@@ -113,15 +94,12 @@ async def send_rows(
         Refused: it refuses the whole request, such as for a wrong key.
     """
     counts = Counts(mark.accepted, mark.rejected)
-    headers = {"Authorization": f"Bearer {target.key}", **FROM_FILE}
-    params = {"source": source} if source else {}
-    async with httpx.AsyncClient(
-        base_url=target.url, headers=headers, params=params, timeout=TIMEOUT
-    ) as client:
-        sending: list[tuple[list[FileRow], asyncio.Task[_Answer]]] = []
+    async with open_client(target) as client:
+        sending: list[tuple[list[FileRow], asyncio.Task[Answer]]] = []
         try:
             async for batch in _batches(rows, mark.line):
-                post = _post(client, target, batch, waiting)
+                items = [row.item for row in batch if isinstance(row, Row)]
+                post = post_touchpoints(client, target, items, source=source, waiting=waiting)
                 sending.append((batch, asyncio.create_task(post)))
                 if len(sending) >= IN_FLIGHT:
                     await _settle(*sending.pop(0), counts, mark, confirmed)
@@ -151,7 +129,7 @@ async def _batches(rows: Iterator[FileRow], done: int) -> AsyncIterator[list[Fil
 
 async def _settle(
     batch: Sequence[FileRow],
-    task: asyncio.Task[_Answer],
+    task: asyncio.Task[Answer],
     counts: Counts,
     mark: Mark,
     confirmed: Callable[[Mark], None],
@@ -168,36 +146,3 @@ async def _settle(
             counts.complain(sent[verdict.index].line, verdict.message or verdict.code)
     mark.line, mark.accepted, mark.rejected = batch[-1].line, counts.accepted, counts.rejected
     confirmed(mark)
-
-
-async def _post(
-    client: httpx.AsyncClient,
-    target: Target,
-    batch: Sequence[FileRow],
-    waiting: Callable[[str], None],
-) -> _Answer:
-    items = [row.item for row in batch if isinstance(row, Row)]
-    if not items:
-        return _Answer()
-    body = msgspec.json.encode(items)
-    for attempt in range(TRIES):
-        try:
-            answer = await client.post("/v1/touchpoints", content=body)
-        except httpx.TransportError:
-            waiting(f"nothing answers at {target.url}; trying again")
-            await asyncio.sleep(min(0.2 * 2**attempt, LONGEST_WAIT_SECONDS))
-            continue
-        if answer.status_code in AGAIN:
-            waiting("the system asks to wait; trying again")
-            await asyncio.sleep(_retry_after(answer, attempt))
-            continue
-        if answer.status_code in {202, 422} and b'"results"' in answer.content:
-            return msgspec.json.decode(answer.content, type=_Answer)
-        raise refusal_of(answer)
-    raise unreachable(target)
-
-
-def _retry_after(answer: httpx.Response, attempt: int) -> float:
-    given = answer.headers.get("Retry-After", "")
-    wait = float(given) if given.isdecimal() else 0.2 * 2**attempt
-    return min(wait, LONGEST_WAIT_SECONDS)
