@@ -1,0 +1,61 @@
+"""Verification in a process of its own: it folds every history and must not hold up answers.
+
+Run as a module it reads the database's address from standard input and writes NDJSON, one finding
+a line, the result last.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncGenerator
+
+import msgspec
+
+from shared.errors import DatabaseUnavailable
+from shared.identity.policy_documents import default_policy
+from shared.storage.engine import checked_out, open_engine
+from shared.storage.verification import verify
+
+
+async def verification_lines(database_url: str) -> AsyncGenerator[bytes]:
+    """Verify in a child process and yield its lines; closing the generator ends the child.
+
+    Raises:
+        DatabaseUnavailable: the child ended before its result.
+    """
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.api.verifying",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        if child.stdin is None or child.stdout is None:
+            raise DatabaseUnavailable("verification could not be started")
+        child.stdin.write(database_url.encode() + b"\n")
+        child.stdin.close()
+        async for line in child.stdout:
+            yield line
+        if await child.wait():
+            raise DatabaseUnavailable("verification ended before its result: try again")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+
+
+async def _main() -> None:
+    database_url = sys.stdin.readline().strip()
+    async with (
+        open_engine(database_url, pool_size=1, name="journeyline-verify") as engine,
+        checked_out(engine) as connection,
+    ):
+        await connection.execute("SET statement_timeout = 0")
+        async for finding in verify(connection, default_policy()):
+            sys.stdout.buffer.write(msgspec.json.encode(finding) + b"\n")
+            sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())
