@@ -1,0 +1,180 @@
+"""One item into one log record: accepted, or refused with its reasons; pure."""
+
+import hashlib
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from services.ingest.acceptance.customers import identifiers_in
+from services.ingest.acceptance.derived_ids import derived_id
+from services.ingest.acceptance.faults import Findings, refusal
+from services.ingest.acceptance.limits import ITEM_BYTES, LONGEST_NAME
+from services.ingest.acceptance.native import Given, read_item
+from services.ingest.acceptance.reasons import Flag, Reason
+from services.ingest.acceptance.terms import Terms
+from services.ingest.acceptance.times import Moment, effective_time, read_moment
+from services.ingest.acceptance.types import check_type
+from services.ingest.acceptance.values import NUL, REPLACEMENT
+from shared.errors import Fault, Invalid
+from shared.instants import datetime_of, rfc3339
+from shared.records import (
+    RAW_KEPT_BYTES,
+    Record,
+    RejectedData,
+    RejectedRecord,
+    TouchpointData,
+    TouchpointRecord,
+    rejected_record,
+    touchpoint_record,
+)
+from shared.sources import Links
+from shared.touchpoints import JsonObject
+
+_LINKING_TYPES: Final = frozenset({"identify", "alias"})
+"""Those that link also where a source is set to ``links: identify_only``."""
+
+
+def judge(raw: bytes, terms: Terms) -> Record:
+    """Judge one item as sent.
+
+    Raises:
+        BadJsonError: *raw* is not JSON; whether that refuses the item or the request depends on
+            the form of the body.
+    """
+    found = Findings()
+    try:
+        if len(raw) > ITEM_BYTES:
+            raise refusal([Fault("", Reason.ITEM_TOO_LARGE, f"must be at most {ITEM_BYTES} bytes")])
+        return accept(read_item(raw, found), terms, found)
+    except Invalid as error:
+        return reject(raw, error, terms)
+
+
+def accept(given: Given, terms: Terms, found: Findings, *, ordinal: int = 0) -> TouchpointRecord:
+    """Accept one item.
+
+    Args:
+        given: The item, within the limits and free of NUL.
+        terms: What holds for the whole request.
+        found: Faults and flags of reading it; takes those of its meaning as well.
+        ordinal: In files, how many equal rows came before it.
+
+    Raises:
+        Invalid: with all faults.
+    """
+    check_type(given.type, terms.source, found)
+    identifiers = identifiers_in(given.customer, terms, found)
+    occurred_at = _time(given.occurred_at, "occurred_at", found)
+    sent_at = _time(given.sent_at, "sent_at", found)
+    effective_at = _effective_at(occurred_at, sent_at, terms, found)
+    found.settle()
+    data = TouchpointData(
+        type=given.type,
+        channel=given.channel or terms.source.channel,
+        identifiers=tuple(map(str, identifiers)),
+        received_at=terms.received,
+        effective_at=effective_at,
+        occurred_at=occurred_at and occurred_at.written,
+        sent_at=sent_at and sent_at.written,
+        properties=given.properties or {},
+        context=given.context or {},
+        traits=given.traits or {},
+        text=given.text,
+        links=_links(given.type, terms),
+        historical=terms.historical or terms.source.settings.historical,
+    )
+    event_id = given.event_id
+    if event_id is None:
+        event_id = _new_event_id(data, occurred_at, terms, found, ordinal)
+    if found.flags:
+        flags = tuple(flag.value for flag in found.flags)
+        data = msgspec.structs.replace(data, flags=flags)
+    return touchpoint_record(terms.source.name, event_id, data)
+
+
+def _time(text: str | None, name: str, found: Findings) -> Moment | None:
+    if text is None:
+        return None
+    try:
+        return read_moment(text)
+    except ValueError as error:
+        found.fault(name, Reason.INVALID_TIME, f"must be a time: {text[:40]!r} {error}")
+        return None
+
+
+def _effective_at(
+    occurred_at: Moment | None, sent_at: Moment | None, terms: Terms, found: Findings
+) -> datetime:
+    if occurred_at is None:
+        return terms.received
+    try:
+        at, flags = effective_time(
+            occurred_at.at,
+            sent_at.at if sent_at and terms.corrects_skew else None,
+            received_at=terms.received_at,
+            skew_limit=terms.source.settings.skew_limit,
+        )
+    except ValueError as error:
+        found.fault("occurred_at", Reason.INVALID_TIME, str(error))
+        return terms.received
+    for flag in flags:
+        found.flag(flag)
+    return occurred_at.written if at == occurred_at.at else datetime_of(at)
+
+
+def _links(touchpoint_type: str, terms: Terms) -> bool:
+    return terms.source.settings.links is Links.ALL or touchpoint_type in _LINKING_TYPES
+
+
+def _new_event_id(
+    data: TouchpointData, occurred_at: Moment | None, terms: Terms, found: Findings, ordinal: int
+) -> str:
+    if occurred_at is None:
+        found.flag(Flag.ID_ASSIGNED)
+        return str(terms.new_id())
+    content: JsonObject = {
+        "source": terms.source.name,
+        "type": data.type,
+        "channel": data.channel.value,
+        "occurred_at": rfc3339(occurred_at.at),
+        "customer": dict(identifier.split(":", 1) for identifier in data.identifiers),
+        "properties": data.properties,
+        "traits": data.traits,
+        "text": data.text,
+    }
+    return derived_id(content, ordinal=ordinal)
+
+
+class _Peeked(msgspec.Struct):
+    event_id: str | None = None
+
+
+_peeking: Final = msgspec.json.Decoder(_Peeked)
+
+
+def reject(raw: bytes, error: Invalid, terms: Terms) -> RejectedRecord:
+    """Put a refused item into its record, under a new quarantine id."""
+    data = RejectedData(
+        reason=error.code,
+        message=error.message,
+        received_at=terms.received,
+        raw=raw[:RAW_KEPT_BYTES],
+        raw_length=len(raw),
+        raw_sha256=hashlib.sha256(raw).hexdigest(),
+        event_id=_event_id_in(raw),
+        errors=error.faults,
+        channel=terms.source.channel,
+    )
+    return rejected_record(terms.source.name, terms.new_id(), data)
+
+
+def _event_id_in(raw: bytes) -> str | None:
+    """Return the event id in a refused item, if it can be read and is one."""
+    try:
+        event_id = _peeking.decode(raw).event_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not event_id or len(event_id) > LONGEST_NAME:
+        return None
+    return event_id.replace(NUL, REPLACEMENT)
