@@ -13,9 +13,11 @@ from services.api.routes import (
     customers,
     front,
     journeys,
+    keys,
     ledger,
     quarantine,
     receipts,
+    sources,
     stage_models,
     stages,
     timelines,
@@ -37,6 +39,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     stage_models.router,
     ledger.router,
     quarantine.router,
+    sources.router,
+    keys.router,
 )
 
 

@@ -10,8 +10,8 @@ from services.api.ledger import ledger_rows, total
 from services.api.moments import optional_moment_text
 from services.api.readers.claims import read_claims
 from services.api.readers.health import is_standby, read_glance, read_revision
-from services.api.reading import reading
 from services.api.resources import Resources
+from services.api.transactions import reading
 from shared.errors import RetryableError
 from shared.instants import rfc3339
 from shared.storage.migrate import head_revision

@@ -11,8 +11,8 @@ from services.api.readers.customers import CustomerHead, find_customer
 from services.api.readers.journeys import JourneyQuestion, read_journey
 from services.api.readers.receipts import Verdict
 from services.api.readers.stage_models import model_active_at
-from services.api.reading import reading_settled
 from services.api.resources import Resources
+from services.api.transactions import reading_settled
 from shared.instants import Instant
 from shared.touchpoints import Identifier, JsonObject
 

@@ -18,8 +18,8 @@ from services.api.readers.populations import (
     read_customers,
 )
 from services.api.readers.stage_models import find_model
-from services.api.reading import reading
 from services.api.resources import Resources
+from services.api.transactions import reading
 from shared.identity.identifiers import KIND_PATTERN
 from shared.journey.model import StageModel
 from shared.storage.watermark import load_watermark

@@ -7,9 +7,9 @@ from services.api.freshness import Freshness, freshness
 from services.api.parameters import TimelineParameters
 from services.api.readers.customers import CustomerHead, find_customer
 from services.api.readers.timelines import TimelineQuestion, read_items
-from services.api.reading import reading_settled
 from services.api.resources import Resources
 from services.api.timeline import Kind, Mark, TimelinePage, Window, first_of, mark_of
+from services.api.transactions import reading_settled
 from shared.instants import EARLIEST, LATEST, Instant, rfc3339
 from shared.touchpoints import Identifier
 

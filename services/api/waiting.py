@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.parameters import Waiting
 from services.api.readers.receipts import Verdict, find_verdict
-from services.api.reading import reading
+from services.api.transactions import reading
 from shared.errors import NotYet
 
 FIRST_PAUSE_SECONDS: Final = 0.02

@@ -13,9 +13,9 @@ from services.api.links import next_link
 from services.api.listing import list_customers
 from services.api.parameters import CustomerListParameters, Waiting
 from services.api.readers.customers import find_customer, read_identifiers, read_links
-from services.api.reading import reading
 from services.api.references import Segment, customer_reference
 from services.api.resources import resources_of
+from services.api.transactions import reading
 from services.api.waiting import awaited_verdict
 
 router = APIRouter(tags=["customers"], dependencies=[CUSTOMERS_READ])

@@ -10,8 +10,8 @@ from services.api.front_page import STYLE, front_page
 from services.api.health import pipeline_document
 from services.api.parameters import NoParameters
 from services.api.readers.demo import find_demo_customer
-from services.api.reading import reading
 from services.api.resources import resources_of
+from services.api.transactions import reading
 from shared.errors import RetryableError
 
 router = APIRouter()

@@ -9,8 +9,8 @@ from services.api.guards import CUSTOMERS_READ
 from services.api.ledger import ledger_rows, total
 from services.api.parameters import NoParameters
 from services.api.readers.claims import read_claims, read_source_counts
-from services.api.reading import reading
 from services.api.resources import resources_of
+from services.api.transactions import reading
 
 router = APIRouter(tags=["operations"], dependencies=[CUSTOMERS_READ])
 

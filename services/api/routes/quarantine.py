@@ -17,9 +17,9 @@ from services.api.readers.quarantine import (
     read_quarantine,
     read_quarantined,
 )
-from services.api.reading import reading
 from services.api.references import Segment, id_in
 from services.api.resources import resources_of
+from services.api.transactions import reading
 from shared.instants import EARLIEST, LATEST, instant_of
 
 router = APIRouter(tags=["quarantine"], dependencies=[QUARANTINE_READ])

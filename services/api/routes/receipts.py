@@ -8,10 +8,10 @@ from services.api.answers import json_answer
 from services.api.guards import CUSTOMERS_READ
 from services.api.parameters import NoParameters
 from services.api.readers.receipts import read_receipt
-from services.api.reading import reading
 from services.api.receipts import PENDING, receipt_document
 from services.api.references import Segment, name_in
 from services.api.resources import resources_of
+from services.api.transactions import reading
 from shared.errors import NotFound
 from shared.storage.watermark import load_watermark
 

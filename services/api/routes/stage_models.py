@@ -11,9 +11,9 @@ from services.api.guards import MODELS_READ
 from services.api.moments import moment_text, optional_moment_text
 from services.api.parameters import NoParameters
 from services.api.readers.stage_models import list_models, read_model_row
-from services.api.reading import reading
 from services.api.references import Segment, name_in
 from services.api.resources import resources_of
+from services.api.transactions import reading
 from shared.touchpoints import JsonObject
 
 router = APIRouter(tags=["models"], dependencies=[MODELS_READ])
@@ -24,7 +24,7 @@ async def read_models(request: Request, _: Annotated[NoParameters, Query()]) -> 
     """List every version of every stage model, the newest of a key first."""
     async with reading(resources_of(request).engine) as connection:
         rows = await list_models(connection)
-    return json_answer({"models": [_summary(row) for row in rows]})
+    return json_answer({"items": [_summary(row) for row in rows]})
 
 
 @router.get("/v1/models/{version}")

@@ -10,8 +10,8 @@ from services.api.guards import CUSTOMERS_READ
 from services.api.parameters import StagesParameters
 from services.api.readers.populations import count_by_stage, count_overdue
 from services.api.readers.stage_models import find_model
-from services.api.reading import reading
 from services.api.resources import resources_of
+from services.api.transactions import reading
 from shared.journey.model import Stage
 from shared.storage.watermark import load_watermark
 from shared.touchpoints import JsonObject

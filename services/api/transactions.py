@@ -1,4 +1,4 @@
-"""Reading the database: one transaction a request, so that an answer is of one moment."""
+"""Transactions: one a request, so that an answer is of one moment."""
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
