@@ -35,10 +35,17 @@ class Answer(msgspec.Struct):
     results: list[Verdict] = []
 
 
-def open_client(target: Target) -> httpx.AsyncClient:
-    """Return a client of *target* for posting; the caller closes it."""
+def open_client(
+    target: Target, transport: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncClient:
+    """Return a client of *target* for posting; the caller closes it.
+
+    A *transport* reaches a system in this very process, without a socket.
+    """
     headers = {"Authorization": f"Bearer {target.key}", **FROM_FILE}
-    return httpx.AsyncClient(base_url=target.url, headers=headers, timeout=TIMEOUT)
+    return httpx.AsyncClient(
+        base_url=target.url, headers=headers, timeout=TIMEOUT, transport=transport
+    )
 
 
 async def post_touchpoints(

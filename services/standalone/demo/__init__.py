@@ -1,0 +1,1 @@
+"""The demo: a made-up shop whose customers' journeys are generated, never real."""
