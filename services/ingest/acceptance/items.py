@@ -10,7 +10,7 @@ from services.ingest.acceptance.customers import identifiers_in
 from services.ingest.acceptance.derived_ids import derived_id
 from services.ingest.acceptance.faults import Findings, refusal
 from services.ingest.acceptance.limits import ITEM_BYTES, LONGEST_NAME
-from services.ingest.acceptance.native import Given, read_item
+from services.ingest.acceptance.native import Given, read_item, read_members
 from services.ingest.acceptance.reasons import Flag, Reason
 from services.ingest.acceptance.terms import Terms
 from services.ingest.acceptance.times import Moment, effective_time, read_moment
@@ -46,23 +46,27 @@ def judge(raw: bytes, terms: Terms) -> Record:
     try:
         if len(raw) > ITEM_BYTES:
             raise refusal([Fault("", Reason.ITEM_TOO_LARGE, f"must be at most {ITEM_BYTES} bytes")])
-        return accept(read_item(raw, found), terms, found)
+        return _accept(read_item(raw, found), terms, found)
     except Invalid as error:
         return reject(raw, error, terms)
 
 
-def accept(given: Given, terms: Terms, found: Findings, *, ordinal: int = 0) -> TouchpointRecord:
-    """Accept one item.
+def accept(members: JsonObject, terms: Terms, *, ordinal: int = 0) -> TouchpointRecord:
+    """Accept one item that does not come as JSON of its own: a row of a file, another format.
 
     Args:
-        given: The item, within the limits and free of NUL.
+        members: The item in the native form.
         terms: What holds for the whole request.
-        found: Faults and flags of reading it; takes those of its meaning as well.
         ordinal: In files, how many equal rows came before it.
 
     Raises:
         Invalid: with all faults.
     """
+    found = Findings()
+    return _accept(read_members(members, found), terms, found, ordinal)
+
+
+def _accept(given: Given, terms: Terms, found: Findings, ordinal: int = 0) -> TouchpointRecord:
     check_type(given.type, terms.source, found)
     identifiers = identifiers_in(given.customer, terms, found)
     occurred_at = _time(given.occurred_at, "occurred_at", found)

@@ -11,7 +11,12 @@ import msgspec
 from services.ingest.acceptance.faults import Findings
 from services.ingest.acceptance.limits import LARGEST_INTEGER, LONGEST_NAME, SMALLEST_INTEGER
 from services.ingest.acceptance.reasons import Flag, Reason
-from services.ingest.acceptance.values import ESCAPED_NUL, object_without_nul, read_object
+from services.ingest.acceptance.values import (
+    ESCAPED_NUL,
+    check_values,
+    object_without_nul,
+    read_object,
+)
 from shared.touchpoints import Channel, JsonObject, JsonValue
 
 _Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
@@ -61,20 +66,33 @@ def read_item(raw: bytes, found: Findings) -> Given:
         Invalid: It is no object, or over a limit of ``limits.py``. Any other fault is noted in
             *found*, and what is returned in its place means nothing.
     """
-    if ESCAPED_NUL not in raw:
-        try:
-            return _plain.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return given_in(read_object(raw), found)
-    members = read_object(raw)
+    if ESCAPED_NUL in raw:
+        return _given_in(_cleaned(read_object(raw), found), found)
+    try:
+        return _plain.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _given_in(read_object(raw), found)
+
+
+def read_members(members: JsonObject, found: Findings) -> Given:
+    """Read an item that does not come as JSON of its own: a row of a file, another format.
+
+    Raises:
+        Invalid: It is over a limit of ``limits.py``. Any other fault is noted in *found*, and
+            what is returned in its place means nothing.
+    """
+    check_values(members)
+    return _given_in(_cleaned(members, found), found)
+
+
+def _cleaned(members: JsonObject, found: Findings) -> JsonObject:
     cleaned = object_without_nul(members)
     if cleaned != members:
         found.flag(Flag.NUL_REPLACED)
-    return given_in(cleaned, found)
+    return cleaned
 
 
-def given_in(members: JsonObject, found: Findings) -> Given:
-    """Read an item from its members, which are within the limits; notes all faults in *found*."""
+def _given_in(members: JsonObject, found: Findings) -> Given:
     _look_for_others(members, found)
     return Given(
         type=_type(members, found),

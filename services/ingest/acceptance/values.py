@@ -48,12 +48,21 @@ def read_object(raw: bytes) -> JsonObject:
         Invalid: It is JSON, but no object or over a limit; ``faults`` name the first places.
     """
     value = _read_any(raw)
-    faults = list(islice(faults_in(value), MOST_FAULTS))
-    if faults:
-        raise refusal(faults)
+    check_values(value)
     if not isinstance(value, dict):
         raise refusal([Fault("", Reason.NOT_AN_OBJECT, "must be a JSON object")])
     return value
+
+
+def check_values(value: JsonValue) -> None:
+    """Check that *value* and all in it are within the limits.
+
+    Raises:
+        Invalid: ``faults`` name the first places where they are not.
+    """
+    faults = list(islice(faults_in(value), MOST_FAULTS))
+    if faults:
+        raise refusal(faults)
 
 
 def is_json(raw: bytes) -> bool:

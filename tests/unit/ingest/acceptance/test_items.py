@@ -2,9 +2,8 @@ import hashlib
 
 import pytest
 
-from services.ingest.acceptance.faults import Findings
 from services.ingest.acceptance.items import accept
-from services.ingest.acceptance.native import given_in
+from shared.errors import Invalid
 from shared.identity.policy import BlockRule, KindRule, Policy
 from shared.instants import datetime_of, parse_rfc3339
 from shared.records import TouchpointData, key_of, touchpoint_record
@@ -373,7 +372,21 @@ def test_two_equal_items_without_id_and_time_are_two() -> None:
     assert first.data.flags == second.data.flags == ("id_assigned",)
 
 
-def test_an_adapter_may_hand_in_members_it_has_made_itself() -> None:
-    found = Findings()
-    given = given_in({"type": "store_sale", "customer": {"k": "u"}, **NULLS}, found)
-    assert accept(given, terms_with(), found).data.identifiers == ("k:u",)
+def test_an_item_may_be_handed_in_by_its_members_and_is_judged_by_the_same_rules() -> None:
+    members: JsonObject = {"type": "store_sale", "customer": {"k": "u\0"}, **NULLS}
+    assert accept(members, terms_with()) == accepted(members)
+    too_deep = item_with(properties=nested(40))
+    with pytest.raises(Invalid) as refused:
+        accept(too_deep, terms_with())
+    assert refused.value.faults == rejected(too_deep).data.errors
+
+
+def test_equal_rows_of_a_file_are_as_many_touchpoints() -> None:
+    row: JsonObject = {
+        "type": "sale",
+        "customer": {"k": "u"},
+        "occurred_at": "2026-01-05T10:00:00Z",
+    }
+    first, second = (accept(row, terms_with(), ordinal=ordinal) for ordinal in (0, 1))
+    assert first.id != second.id
+    assert first == accepted(row)
