@@ -25,6 +25,7 @@ SECRET_CHARACTERS: Final = 43
 """256 bits of chance, and a little more than base62 needs for them."""
 CHECKSUM_CHARACTERS: Final = 6
 
+_ID: Final = re.compile(rf"[0-9A-Za-z]{{{ID_CHARACTERS}}}", re.ASCII)
 _KEY: Final = re.compile(
     rf"(?:wk|sk)_[0-9A-Za-z]{{{ID_CHARACTERS}}}_"
     rf"[0-9A-Za-z]{{{SECRET_CHARACTERS + CHECKSUM_CHARACTERS}}}",
@@ -122,6 +123,11 @@ def is_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None and text.endswith(
         _checksum(text[:-CHECKSUM_CHARACTERS])
     )
+
+
+def is_key_id(text: str) -> bool:
+    """Tell whether *text* has the shape of a key's id."""
+    return _ID.fullmatch(text) is not None
 
 
 def key_digest(pepper: bytes, key: str) -> bytes:

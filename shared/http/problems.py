@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -12,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
 
 from shared import errors
 from shared.errors import (
@@ -75,6 +77,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = MappingProxyType(
 
 _UNEXPECTED: Final = "something went wrong here; the log has more under this request_id"
 _FAULTS_IN_MESSAGE: Final = 3
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -137,15 +140,24 @@ def _answer(
         "type": f"urn:journeyline:problem:{code}",
         "title": status.phrase,
         "status": status.value,
-        "detail": message,
+        "detail": _encodable(message),
         "code": code,
-        "message": message,
+        "message": _encodable(message),
         "request_id": request_id,
     }
     if faults:
-        document["errors"] = faults
+        document["errors"] = [_encodable_fault(fault) for fault in faults]
     headers = [(b"content-type", CONTENT_TYPE), (b"cache-control", b"no-store"), *further]
     return Answer(status.value, headers, _encoder.encode(document))
+
+
+def _encodable(text: str) -> str:
+    """Return *text* without lone surrogates, which names of members that were sent may hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _encodable_fault(fault: Fault) -> Fault:
+    return replace(fault, path=_encodable(fault.path), message=_encodable(fault.message))
 
 
 def _headers_for(error: JourneylineError, status: HTTPStatus) -> list[tuple[bytes, bytes]]:
@@ -173,8 +185,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
         case HTTPStatus.NOT_FOUND:
             answer = problem(NotFound("there is nothing at this path"), identity)
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            allowed = (error.headers or {}).get("Allow", "")
-            answer = problem(MethodNotAllowed(allowed.split(", ")), identity)
+            answer = problem(MethodNotAllowed(_methods_at(request)), identity)
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             answer = problem(TooLarge(error.detail), identity)
         case HTTPStatus.BAD_REQUEST:
@@ -182,6 +193,17 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
         case status:
             answer = _answer(HTTPStatus(status), "http_error", error.detail, identity)
     return _response(answer)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Return the methods that the path of *request* answers, over all routes there are for it."""
+    routes: list[BaseRoute] = request.app.routes
+    return [
+        method
+        for method in _METHODS
+        for probe in [{**request.scope, "method": method}]
+        if any(route.matches(probe)[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _answer_validation_error(request: Request, error: Exception) -> Response:
