@@ -51,8 +51,9 @@ def _values() -> st.SearchStrategy[JsonValue]:
 
 
 def _properties() -> st.SearchStrategy[JsonObject]:
-    optional = {"k": _values(), "v": _values(), "p": st.fixed_dictionaries({"q": _values()})}
-    return st.fixed_dictionaries({}, optional=optional)
+    few = st.sampled_from([1, 1, 1.0, "x", None])
+    optional = {"v": _values(), "p": st.fixed_dictionaries({"q": _values()})}
+    return st.fixed_dictionaries({"k": few}, optional=optional)
 
 
 def _traits() -> st.SearchStrategy[JsonObject]:
@@ -74,7 +75,7 @@ def touchpoints(*, at: st.SearchStrategy[Instant] | None = None) -> st.SearchStr
         Touchpoint,
         source=st.sampled_from(_SOURCES),
         event_id=st.sampled_from(_EVENT_IDS),
-        at=at or instants(last=_LATEST_HALF_HOUR // 2),
+        at=at or instants(last=_LATEST_HALF_HOUR // 3),
         channel=st.sampled_from(_CHANNELS),
         type=st.sampled_from(_TYPES),
         properties=_properties(),

@@ -18,6 +18,7 @@ from tests.strategies.stage_conditions import (
 
 SIGNALS: Final = ("looked", "bought", "returned", "label")
 STAGES: Final = ("first", "second", "third", "fourth")
+_TYPES: Final = ("a", "b", "c", "seen")
 _ROLES: Final = ("aware", "consider", "decide", "use", "retain", "advocate", "lost")
 
 # What is listed first is what a failure shrinks to, and what is drawn most often.
@@ -64,7 +65,11 @@ def documents(draw: st.DrawFn) -> Document:
 
 def _signals(draw: st.DrawFn) -> Document:
     keys = SIGNALS[: draw(_how_many)]
-    signals: Document = {key: {"match": draw(matchers())} for key in keys}
+    plain = draw(st.permutations(_TYPES))
+    signals: Document = {
+        key: {"match": draw(matchers()) if draw(st.integers(0, 2)) == 0 else {"type": kind}}
+        for key, kind in zip(keys, plain, strict=False)
+    }
     if len(keys) > 1 and draw(st.integers(0, 2)):
         *undone, undoing = draw(st.permutations(keys))
         for key in undone[: draw(st.integers(1, 2))]:

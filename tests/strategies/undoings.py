@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from shared.instants import Instant
 from shared.touchpoints import Touchpoint
-from tests.strategies.journeys import GRID, START, instants, touchpoints
-from tests.strategies.stage_conditions import Document, bounds
+from tests.strategies.journeys import GRID, START, Case, instants, touchpoints
+from tests.strategies.stage_conditions import Document, bounds, durations
 
 WITHIN: Final = 8 * GRID
 PROBE: Final = START + 60 * GRID
@@ -39,6 +39,43 @@ def undoings(draw: st.DrawFn) -> Undoing:
         others=[*others, _touchpoint("probe", "probe", PROBE)],
         purchase=_touchpoint("buy", draw(st.sampled_from(["m", "o"])), bought_at),
         refund=_touchpoint("refund", "n", refunded_at),
+    )
+
+
+@st.composite
+def crowded(draw: st.DrawFn) -> Case:
+    """Purchases and refunds of two orders, close together, some of them both at once."""
+    size = draw(st.integers(2, 9))
+    kinds = [draw(st.sampled_from(["buy", "refund", "both", "look"])) for _ in range(size)]
+    drawn = [
+        msgspec.structs.replace(
+            _touchpoint(kind, str(number), draw(instants(last=6))),
+            properties={"k": draw(st.sampled_from([1, 1.0, 2]))},
+        )
+        for number, kind in enumerate(kinds)
+    ]
+    document = draw(_documents())
+    keen = {"key": "keen", "role": "decide", "enter": [{"rule": "keen", "when": draw(_keen())}]}
+    without = {"rule": "gone", "after": "PT1H", "without": ["bought"], "to": "low"}
+    annoying = {"refunded": draw(st.sampled_from([-1, -5, 1]))}
+    points = document["scores"]["heat"]["points"] | annoying
+    document["scores"]["heat"]["points"] = points
+    document["stages"].append(keen | {"leave": [without]})
+    for kind, signal in (("buy", "bought"), ("refund", "refunded")):
+        document["signals"][signal]["match"]["type"] = [kind, "both"]
+    if "within" in document["signals"]["bought"]["undone_by"]:
+        document["signals"]["bought"]["undone_by"]["within"] = draw(durations)
+    return Case(document, drawn, draw(instants(first=4, last=16)))
+
+
+def _keen() -> st.SearchStrategy[Document]:
+    counted = {"signal": st.just("bought"), "at_least": st.integers(1, 2)}
+    bare = st.sampled_from([{"signal": "bought"}, {"signal": "refunded"}, {"signal": "looked"}])
+    patient = st.fixed_dictionaries({"in_stage_for": st.sampled_from(["PT1H", "PT90M"])})
+    return st.one_of(
+        st.fixed_dictionaries({"signal": st.just("bought"), "at_least": st.integers(2, 3)}),
+        st.fixed_dictionaries(counted, optional={"within": durations}),
+        st.fixed_dictionaries({"all": st.tuples(bare, bare | patient).map(list)}),
     )
 
 

@@ -20,7 +20,7 @@ from tests.reference.permissions import permissions
 from tests.strategies.journeys import Case, arrivals, cases, instants, touchpoints
 from tests.strategies.renaming import Renaming, renamings
 from tests.strategies.stage_conditions import Document
-from tests.strategies.undoings import PROBE, Undoing, undoings
+from tests.strategies.undoings import PROBE, Undoing, crowded, undoings
 
 CUSTOMER: Final = "ana"
 MORE: Final = settings(max_examples=4 * settings().max_examples)
@@ -288,6 +288,14 @@ def test_a_snapshot_stays_as_it_was_while_its_fold_goes_on(case: Case) -> None:
 @MORE
 @given(cases())
 def test_the_engine_tells_what_the_reference_interpreter_tells(case: Case) -> None:
+    told = journey_of(case)
+    assert told == interpret(case.document, case.touchpoints, case.as_of, CUSTOMER)
+
+
+# Law 14, where undo, waiting, floors and bases meet
+@MORE
+@given(crowded())
+def test_the_engine_and_the_reference_agree_where_purchases_and_refunds_crowd(case: Case) -> None:
     told = journey_of(case)
     assert told == interpret(case.document, case.touchpoints, case.as_of, CUSTOMER)
 
