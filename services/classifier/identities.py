@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -61,6 +62,9 @@ class Growth:
     regroups: tuple[Regroup, ...] = field(default=())
 
 
+_own_id: Final = lru_cache(maxsize=100_000)(identifier_id)
+
+
 async def enrol(
     connection: asyncpg.Connection, arrivals: Iterable[Arrival], *, now: Instant
 ) -> Members:
@@ -74,7 +78,7 @@ async def enrol(
     if not seen:
         return Members({}, {})
     rows = [
-        (*identifier, identifier_id(identifier), datetime_of(first), datetime_of(last))
+        (*identifier, _own_id(identifier), datetime_of(first), datetime_of(last))
         for identifier, (first, last) in sorted(seen.items())
     ]
     columns = (list(column) for column in zip(*rows, strict=True))

@@ -12,7 +12,7 @@ from services.classifier.following import Published, Restatement
 from services.classifier.journeys import JourneyKey
 from shared.instants import Instant, datetime_of, rfc3339
 from shared.journey.moves import Move, cause_document
-from shared.journey.render import transition_document
+from shared.journey.render import move_document
 from shared.touchpoints import JsonObject
 
 _SUPERSEDE: Final = """
@@ -145,7 +145,7 @@ def _messages(
     taken_back = [
         (
             "journey.transition_retracted",
-            {**_data(change, gone.move), "n": gone.n, "superseded_at": rfc3339(at)},
+            {**_data(change, gone.id, gone.move), "n": gone.n, "superseded_at": rfc3339(at)},
         )
         for gone in change.restatement.retracted
     ]
@@ -153,7 +153,7 @@ def _messages(
         (
             "journey.transition",
             {
-                **_data(change, move),
+                **_data(change, id_, move),
                 "n": numbers[change.key, id_],
                 "decided_at": rfc3339(at),
             },
@@ -163,11 +163,11 @@ def _messages(
     return taken_back + said
 
 
-def _data(change: Change, move: Move) -> JsonObject:
-    customer_id = str(change.key.customer_id)
+def _data(change: Change, id_: str, move: Move) -> JsonObject:
     return {
-        **transition_document(move, change.version, customer_id),
-        "customer_id": customer_id,
+        "id": id_,
+        **move_document(move),
+        "customer_id": str(change.key.customer_id),
         "model": change.model_key,
         "version": change.version,
     }

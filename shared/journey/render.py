@@ -64,8 +64,12 @@ def next_document(next_move: NextMove | None) -> JsonObject | None:
 
 def transition_document(move: Move, version: str, customer_id: str) -> JsonObject:
     """Write one move of a customer under a model version."""
+    return {"id": transition_id(version, customer_id, move), **move_document(move)}
+
+
+def move_document(move: Move) -> JsonObject:
+    """Write one move, without the id that it has for some customer."""
     return {
-        "id": transition_id(version, customer_id, move),
         "axis": move.axis,
         "kind": move.kind,
         "from": move.from_,

@@ -2,6 +2,9 @@ import hashlib
 
 import msgspec
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.journey.moves import (
     Cause,
@@ -75,3 +78,13 @@ def test_what_is_no_cause_is_refused(document: dict[str, object]) -> None:
 def test_moves_can_be_stored_and_read() -> None:
     stored = msgspec.msgpack.encode([move(DECIDED), move(UNTOUCHED)])
     assert msgspec.msgpack.decode(stored, type=list[Move]) == [move(DECIDED), move(UNTOUCHED)]
+
+
+@given(st.text(), st.text(), st.integers(min_value=1, max_value=2**53))
+def test_a_transition_s_id_is_the_hash_of_canonical_json(
+    rule: str, event_id: str, cycle: int
+) -> None:
+    move = Move("stage", "advance", None, "a", 0, cycle, rule, TouchpointCause("s", event_id))
+    named = ["v", "c", "stage", cycle, None, "a", "1970-01-01T00:00:00Z", rule, f"s/{event_id}"]
+    canonical = rfc8785.dumps(named)
+    assert transition_id("v", "c", move) == hashlib.sha256(canonical).hexdigest()[:32]
