@@ -62,6 +62,11 @@ class Program:
         self._undone_by = _undone_by(model, self.positions)
         self.points = _points(model, self.positions)
 
+    @property
+    def shapes_known(self) -> int:
+        """How many shapes of touchpoints are remembered at present."""
+        return len(self._reactions)
+
     def new_situation(self) -> Situation:
         """Return the situation of a customer nothing is known of."""
         return Situation(self.needs, len(self.model.scores))

@@ -194,5 +194,5 @@ class UndoableHistory(History):
 
     def _know_again(self, said: dict[str, Instant]) -> None:
         live = {match.value: match.seen.at for match in self.live.values()}
-        kept = {value: at for value, at in live.items() if value is not None and value not in said}
-        self.known.update(sorted({**kept, **said}.items(), key=lambda known: known[1]))
+        known = {value: at for value, at in live.items() if value is not None} | said
+        self.known.update(sorted(known.items(), key=lambda pair: pair[1]))

@@ -1,9 +1,11 @@
 import pytest
 
+from shared.instants import DAY
 from shared.journey.deadlines import NextMove
+from shared.journey.fold import Fold
 from shared.journey.moves import DeadlineCause, Identity, Move
 from shared.touchpoints import JsonObject, JsonValue, Touchpoint
-from tests.fixtures.small_models import day, document, journey, stage, stage_of, touch
+from tests.fixtures.small_models import compiled, day, document, journey, stage, stage_of, touch
 
 
 def left_by(*rules: JsonValue, **parts: JsonValue) -> JsonObject:
@@ -109,9 +111,33 @@ def test_a_rule_whose_condition_is_false_when_due_is_spent_until_its_base_moves(
 
 def test_a_spent_rule_is_due_again_before_what_was_due_otherwise() -> None:
     asked = leave("asked", "P2D", without=["a"], when={"signal": "b", "at_least": 1})
-    given = left_by(asked, leave("at_last", "P100D", "third"))
-    history = [touch("x", 0), touch("b", 3), touch("a", 10), touch("x", 20)]
-    assert moves_of(given, *history, as_of=30) == [("asked", day(12))]
+    up = {"rule": "up", "from": ["second"], "when": {"signal": "c"}}
+    stages: list[JsonValue] = [
+        stage("first", leave=[asked, leave("at_last", "P100D", "third")]),
+        stage("second"),
+        stage("third", enter=[up]),
+    ]
+    history = [touch("x", 0), touch("b", 3), touch("a", 10), touch("c", 20)]
+    assert moves_of(document(stages), *history, as_of=30) == [("asked", day(12))]
+    assert stage_of(document(stages), *history, as_of=30) == "third"
+
+
+def test_a_spent_rule_stays_spent_in_a_snapshot() -> None:
+    asked = leave("asked", "P2D", when={"signal": "b", "at_least": 1})
+    program = compiled(left_by(asked))
+    folding = Fold(program)
+    folding.apply(touch("x", 0))
+    folding.apply(touch("b", 3))
+    going = Fold(program, folding.freeze())
+    going.advance(day(50))
+    assert going.moves == []
+
+
+def test_a_deadline_is_run_a_microsecond_before_the_touchpoint_that_would_put_it_off() -> None:
+    given = left_by(leave("faded", "P1D", without=["a"]))
+    late = touch("a", 1 + 1 / DAY)
+    assert late.at == day(1) + 1
+    assert moves_of(given, touch("x", 0), late, as_of=1.5) == [("faded", day(1))]
 
 
 def test_a_condition_is_looked_at_with_the_time_of_the_deadline() -> None:

@@ -59,6 +59,12 @@ def test_a_value_counts_from_its_latest_match() -> None:
     assert not enters(when, early, touch("a", 5, sku=2))
 
 
+def test_a_value_that_comes_again_is_among_the_newest() -> None:
+    when: JsonValue = {"signal": "a", "at_least": 2, "distinct": "properties.sku", "within": "P2D"}
+    history = [touch("a", 1, sku=1), touch("a", 4, sku=2), touch("a", 8, sku=1)]
+    assert enters(when, *history, touch("a", 9, sku=3))
+
+
 @pytest.mark.parametrize(
     ("bound", "expected"),
     [({"at_least": 0.3}, True), ({"at_least": 0.31}, False), ({"at_most": 0.3}, True)],

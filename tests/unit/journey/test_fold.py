@@ -111,6 +111,25 @@ def test_a_terminal_stage_is_left_only_where_a_from_names_it() -> None:
     assert stage_of(document(stages), touch("a", 1), touch("b", 2), as_of=3) == "last"
 
 
+def test_the_rules_of_the_present_stage_are_never_looked_at() -> None:
+    own: JsonValue = [{"rule": "up", "from": ["first", "second"], "when": {"signal": "a"}}]
+    given = document([stage("first"), stage("second", enter=own)])
+    moves = journey(given, touch("x", 0), touch("a", 1), touch("a", 2), as_of=2).transitions
+    assert [move.rule for move in moves] == ["sign_of_life", "start", "up"]
+
+
+def test_nothing_restarts_from_a_terminal_stage_that_no_from_names() -> None:
+    again: JsonObject = {"rule": "again", "when": {"signal": "b"}, "to": "first"}
+    end = stage("end", terminal=True, enter=[{"rule": "ending", "when": {"signal": "a"}}])
+    for rule, expected in ((again, "end"), ({**again, "from": ["end"]}, "first")):
+        given = document([stage("first"), end], cycle={"restart": [rule]})
+        assert stage_of(given, touch("a", 1), touch("b", 2), as_of=2) == expected
+
+
+def test_the_peak_is_the_highest_stage_reached_even_if_others_were_passed_over() -> None:
+    assert journey(THREE, touch("b", 1), as_of=1).peak_stage == "third"
+
+
 CYCLES: JsonObject = THREE | {
     "activity": {"dormant_after": "P10D", "churned_after": "P20D"},
     "cycle": {

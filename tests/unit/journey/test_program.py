@@ -11,6 +11,7 @@ def test_a_flood_of_types_is_not_remembered_without_bound() -> None:
     for number in range(MOST_REMEMBERED + 10):
         folding.apply(touch(f"type {number}", 1 + number / 1e6, str(number)))
     folding.apply(touch("a", 2))
+    assert program.shapes_known <= MOST_REMEMBERED
     journey = folding.journey(day(2))
     assert journey.stage is not None
     assert journey.stage.key == "second"

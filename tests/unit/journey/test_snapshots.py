@@ -20,7 +20,7 @@ RICH: JsonObject = two_stages(
 def folded(count: int) -> Fold:
     folding = Fold(compiled(RICH))
     for number in range(count):
-        folding.apply(touch("ab"[number % 2], number, f"e{number:06}", sku=number % 7, v=0.1))
+        folding.apply(touch("ab"[number % 2], number, f"e{number:06}", sku=number, v=0.1))
     return folding
 
 
@@ -47,6 +47,21 @@ def test_advancing_in_steps_or_at_once_gives_the_same_snapshot() -> None:
     at_once.advance(day(3000))
     assert steps.freeze() == at_once.freeze()
     assert steps.moves == at_once.moves
+
+
+def test_a_snapshot_knows_which_deadlines_were_run() -> None:
+    folding = folded(10)
+    folding.advance(day(1500))
+    going = Fold(compiled(RICH), folding.freeze())
+    assert not going.follows(touch("x", 1000))
+    assert going.follows(touch("x", 1500))
+
+
+def test_a_trait_that_was_unset_is_not_remembered() -> None:
+    folding = Fold(compiled(RICH))
+    folding.apply(with_traits(touch("x", 0), plan="pro", seats=2))
+    folding.apply(with_traits(touch("x", 1), plan=None))
+    assert folding.freeze().traits == {"seats": 2}
 
 
 def test_the_size_of_a_snapshot_is_bounded_by_the_model() -> None:

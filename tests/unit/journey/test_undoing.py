@@ -73,6 +73,13 @@ def test_an_undo_that_came_first_undoes_the_next_match_only() -> None:
     assert count(returned(0), bought(10.001)) == 1
 
 
+@pytest.mark.parametrize(("at", "left"), [(10, 0), (10.001, 1)])
+def test_an_undo_waits_as_long_as_within(at: float, left: int) -> None:
+    assert count(returned(0), bought(at)) == left
+    same_instant = [bought(at, "p", "1"), bought(at, "o", "2")]
+    assert count(returned(0), *same_instant) == left + 1
+
+
 def test_several_waiting_undos_take_one_match_each() -> None:
     history = [returned(0), returned(1), bought(2), bought(3), bought(4)]
     assert count(*history) == 1
@@ -118,6 +125,16 @@ def test_an_undo_takes_off_the_points_that_are_left() -> None:
     assert journey(given, *history, as_of=1).scores == {"value": 0.5}
 
 
+def test_an_undo_does_not_bring_back_what_the_floor_took() -> None:
+    given = shop() | {
+        "scores": {
+            "value": {"half_life": "P1D", "points": {"bought": 8, "returned": 2, "other": -9}}
+        }
+    }
+    history = [bought(0), touch("other", 0.5), returned(1)]
+    assert journey(given, *history, as_of=1).scores == {"value": 2.0}
+
+
 def test_an_undone_match_still_is_a_base_but_one_undone_on_arrival_is_not() -> None:
     leave: JsonValue = [{"rule": "faded", "after": "P5D", "to": "last", "without": ["bought"]}]
     given = document([stage("first", leave=leave), stage("last")], signals=undo_by("P10D"))
@@ -154,6 +171,15 @@ def test_different_values_count_over_live_matches_only() -> None:
     assert stage_of(given, first, again, other, asked, as_of=5) == "second"
     assert stage_of(given, first, again, other, returned(3, "b"), asked, as_of=5) == "second"
     assert stage_of(given, first, again, other, returned(3, "c"), asked, as_of=5) == "first"
+
+
+def test_different_values_count_as_far_back_as_their_window_beyond_the_undo() -> None:
+    given = two_stages(
+        {"signal": "bought", "at_least": 3, "distinct": "properties.sku", "within": "P30D"},
+        signals=undo_by("P10D"),
+    )
+    history = [touch("bought", at, order=str(at), sku=at) for at in (0, 12, 24)]
+    assert stage_of(given, *history, as_of=24) == "second"
 
 
 def test_a_sum_forgets_what_was_undone() -> None:
