@@ -1,0 +1,24 @@
+"""The demo: gone at one request."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from services.api.answers import json_answer
+from services.api.guards import ADMIN
+from services.api.parameters import NoParameters
+from services.api.reading import writing
+from services.api.resources import resources_of
+from shared.demo import PREFIX
+from shared.storage.removal import remove_sources
+
+router = APIRouter(tags=["operations"], dependencies=[ADMIN])
+
+
+@router.delete("/v1/demo")
+async def remove_demo(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
+    """Remove all that the demo's sources sent, and say what was kept because others know it."""
+    async with writing(resources_of(request).engine) as connection:
+        done = await remove_sources(connection, PREFIX)
+    kept = [customer._asdict() for customer in done.kept]
+    return json_answer({"removed": dict(done.removed), "kept": kept})
