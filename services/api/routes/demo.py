@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query, Request, Response
 from services.api.answers import json_answer
 from services.api.guards import ADMIN
 from services.api.parameters import NoParameters
-from services.api.reading import writing
 from services.api.resources import resources_of
+from services.api.transactions import writing
 from shared.demo import PREFIX
 from shared.storage.removal import remove_sources
 

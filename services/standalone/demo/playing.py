@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 POLL_SECONDS: Final = 0.5
 NOTICE_SECONDS: Final = 15.0
-"""How long a system may take to notice its new sources."""
+"""How long a system may take to notice that it has new sources."""
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Told how many of how many are done."""
@@ -49,7 +49,7 @@ class _Source(msgspec.Struct):
 
 
 class _Sources(msgspec.Struct):
-    sources: list[_Source]
+    items: list[_Source]
 
 
 class _Receipt(msgspec.Struct):
@@ -155,7 +155,7 @@ async def _make_sources(client: httpx.AsyncClient) -> bool:
 
 async def _first_played_at(client: httpx.AsyncClient) -> Instant:
     sources = await _get(client, "/v1/sources", _Sources)
-    [played_at] = [source.created_at for source in sources.sources if source.name == WEB]
+    [played_at] = [source.created_at for source in sources.items if source.name == WEB]
     return parse_rfc3339(played_at)
 
 
@@ -209,7 +209,7 @@ async def _post(
                 client, target, batch.items, source=batch.source, waiting=waiting
             )
         except Refused as refusal:
-            if refusal.code != "unknown_source":
+            if refusal.code != "not_found":
                 raise
             waiting(f"the system has yet to notice the source {batch.source}")
             await asyncio.sleep(POLL_SECONDS)
