@@ -10,7 +10,7 @@ import typer
 import uvloop
 from rich.console import Console
 
-from services.cli.connection import DEFAULT_DATA
+from services.cli.connection import DEFAULT_DATA, Target
 from services.standalone.app import Options, Started, running_product
 from services.standalone.demo.first_play import play_on_first_start
 from shared.logs import configure_logs
@@ -62,7 +62,10 @@ async def _run(options: Options, *, demo: bool) -> None:
     async with running_product(options, _say) as started:
         _greet(started)
         if demo:
-            await play_on_first_start(started, _console)
+            target = Target(started.url, started.credentials.secret_key)
+            await play_on_first_start(
+                target, started.data.path, _console, is_first_start=started.is_first_start
+            )
         await asyncio.Event().wait()
 
 

@@ -1,0 +1,141 @@
+"""The whole product in one process on one port: the composition root of ``journeyline up``."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from services.api.app import build_api
+from services.api.health import check_database
+from services.classifier.app import build_classifier
+from services.cli.connection import Credentials
+from services.ingest.app import build_ingest
+from services.standalone.data_folder import DataFolder, open_data_folder
+from services.standalone.first_start import prepare
+from services.standalone.listening import Listener, listen
+from services.standalone.postgres import running_postgres
+from services.standalone.retention import keep_log_short
+from services.standalone.secrets import load_secrets
+from shared.clock import wall_clock
+from shared.http.front import Front
+from shared.http.health import health_routes
+from shared.http.server import serve
+from shared.log.embedded import open_embedded_log
+from shared.storage.directory import DirectoryCache
+from shared.storage.engine import open_engine
+from shared.storage.migrate import upgrade
+
+Say: TypeAlias = Callable[[str], None]
+
+API_POOL: Final = 16
+CLASSIFIER_POOL: Final = 8
+STOP_SECONDS: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``journeyline up`` was asked for."""
+
+    host: str
+    port: int
+    data: Path
+    database_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A product that answers."""
+
+    url: str
+    credentials: Credentials
+    is_first_start: bool
+    data: DataFolder
+
+
+@asynccontextmanager
+async def running_product(options: Options, say: Say) -> AsyncGenerator[Started]:
+    """Run everything until the block ends, then stop it in order.
+
+    Raises:
+        SetupError: the port, the data folder or the database are not fit; says what to do.
+    """
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(listen(options.host, options.port))
+        data = stack.enter_context(open_data_folder(options.data))
+        database_url = options.database_url
+        if database_url is None:
+            address = await stack.enter_async_context(running_postgres(data.postgres, progress=say))
+            database_url = address.dsn
+        await upgrade(database_url)
+        yield await _start(stack, data, database_url, listener)
+
+
+async def _start(
+    stack: AsyncExitStack, data: DataFolder, database_url: str, listener: Listener
+) -> Started:
+    """Start the services over a migrated database; *stack* stops them."""
+    secrets = load_secrets(data.path / "secrets.json")
+    data.log.mkdir(mode=0o700, exist_ok=True)
+    log = await stack.enter_async_context(open_embedded_log(data.log / "log.sqlite"))
+    engine = await stack.enter_async_context(open_engine(database_url, pool_size=API_POOL))
+    credentials, is_first_start = await prepare(
+        engine,
+        data.credentials,
+        url=listener.url,
+        pepper=secrets.key_pepper,
+        clock=wall_clock,
+    )
+    directory = await stack.enter_async_context(
+        DirectoryCache(engine, secrets.key_pepper, wall_clock)
+    )
+    own_engine = await stack.enter_async_context(
+        open_engine(database_url, pool_size=CLASSIFIER_POOL, name="journeyline-classifier")
+    )
+    reader = log.reader()
+    classifier = build_classifier(own_engine, reader, directory.policy, clock=wall_clock)
+    ingest = build_ingest(log=log.writer, directory=directory, clock=wall_clock)
+    api = build_api(
+        engine=engine,
+        directory=directory,
+        log_ends=reader.end_offsets,
+        topic=reader.topic,
+        clock=wall_clock,
+        cursor_secret=secrets.cursor_secret,
+        pepper=secrets.key_pepper,
+    )
+    checks = {
+        **ingest.checks,
+        "classifier": classifier.check_progress,
+        "database": lambda: check_database(engine),
+    }
+    front = Front({**ingest.hot_routes, **health_routes(checks)}, api)
+    await stack.enter_async_context(_running(classifier.run))
+    await stack.enter_async_context(
+        _running(lambda stopping: keep_log_short(log, engine, wall_clock, stopping))
+    )
+    await stack.enter_async_context(
+        _running(lambda stopping: serve(front, listener.socket, stopping=stopping))
+    )
+    return Started(listener.url, credentials, is_first_start, data)
+
+
+@asynccontextmanager
+async def _running(
+    work: Callable[[asyncio.Event], Coroutine[object, object, None]],
+) -> AsyncGenerator[None]:
+    """Run *work* beside the block, and tell it to stop when the block ends.
+
+    If it ends by itself with an error, so does the block.
+    """
+    stopping = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work(stopping))
+        try:
+            yield
+        finally:
+            stopping.set()
+            done, _ = await asyncio.wait({task}, timeout=STOP_SECONDS)
+            if not done:
+                task.cancel()
