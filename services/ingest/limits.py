@@ -1,0 +1,95 @@
+"""How much senders may send, and how much this process holds of it at once."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final
+
+from shared.clock import Clock
+from shared.errors import Overloaded
+from shared.http.problems import TooManyRequests
+from shared.instants import SECOND, Instant, Micros
+from shared.sources import RateLimit, Source
+
+MOST_BYTES_IN_FLIGHT: Final = 64 << 20
+"""Enough for three of the largest requests, inflated, or for thousands of usual ones."""
+
+
+class TokenBucket:
+    """The bucket of one source: full at first, and filling up at its rate.
+
+    It may be overdrawn: a request larger than the bucket passes when the bucket is full, and
+    those after it wait the longer.
+    """
+
+    __slots__ = ("_full_at", "limit")
+
+    def __init__(self, limit: RateLimit) -> None:
+        self.limit = limit
+        self._full_at: Instant = 0
+        """When it will be full; how far that is off tells how many tokens are missing."""
+
+    def take(self, tokens: int, now: Instant) -> Micros:
+        """Take *tokens*, or none if there are too few.
+
+        Returns:
+            0 if they were taken, else in how many microseconds they can be.
+        """
+        token = SECOND / self.limit.per_second
+        needed = min(tokens, self.limit.burst) * token
+        missing = max(0.0, self._full_at - now)
+        wait = missing + needed - self.limit.burst * token
+        if wait > 0:
+            return max(1, round(wait))
+        self._full_at = round(now + missing + tokens * token)
+        return 0
+
+
+class RateLimits:
+    """The buckets of this process, by source; n processes together let n times as much pass."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._buckets: dict[str, TokenBucket] = {}
+
+    def take(self, source: Source, items: int) -> None:
+        """Count *items* of *source*; a request without any counts as one.
+
+        Raises:
+            TooManyRequests: The source is over its rate, and nothing was counted.
+        """
+        limit = source.settings.rate_limit
+        if limit is None:
+            return
+        bucket = self._buckets.get(source.name)
+        if bucket is None or bucket.limit != limit:
+            bucket = self._buckets[source.name] = TokenBucket(limit)
+        wait = bucket.take(max(1, items), self._clock())
+        if wait:
+            raise TooManyRequests(
+                f"the source {source.name} may send {limit.per_second:g} touchpoints a second: "
+                "send these again a little later",
+                retry_after_seconds=wait / SECOND,
+            )
+
+
+class BytesInFlight:
+    """What requests hold in memory together, from their first byte until they are answered."""
+
+    def __init__(self, most: int = MOST_BYTES_IN_FLIGHT) -> None:
+        self._most = most
+        self._held = 0
+
+    @contextmanager
+    def hold(self, size: int) -> Generator[None]:
+        """Hold *size* bytes.
+
+        Raises:
+            Overloaded: Together with all others it is too much.
+        """
+        if self._held + size > self._most:
+            raise Overloaded("too much is being taken in at once: send this again in a moment")
+        self._held += size
+        try:
+            yield
+        finally:
+            self._held -= size

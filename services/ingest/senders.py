@@ -1,0 +1,123 @@
+"""Who posts: the key of a request, and the source that its touchpoints belong to."""
+
+from typing import Protocol
+from urllib.parse import parse_qsl
+
+from starlette.types import Scope as AsgiScope
+
+from shared.errors import Fault, Forbidden, NotFound, Unreadable
+from shared.http.asgi import header, header_text
+from shared.identity.policy import Policy
+from shared.keys import KeyKind, Principal, Scope, presented_key
+from shared.sources import API_SOURCE, Source
+
+
+class Directory(Protocol):
+    """Knows keys, sources and the identity policy without asking a database each time."""
+
+    @property
+    def policy(self) -> Policy:
+        """The identity policy.
+
+        Raises:
+            DatabaseUnavailable: Nothing has been read yet.
+        """
+        ...
+
+    async def authenticate(self, presented: str | None) -> Principal:
+        """Return the holder of *presented*.
+
+        Raises:
+            Unauthorized: There is no such key in force, or none was presented.
+            DatabaseUnavailable: Nobody can tell.
+        """
+        ...
+
+    async def find_source(self, name: str) -> Source | None:
+        """Return the source *name*; None if there is none.
+
+        Raises:
+            DatabaseUnavailable: Nobody can tell.
+        """
+        ...
+
+    async def check(self) -> str | None:
+        """Return None if keys can be told apart, else a sentence that says why not."""
+        ...
+
+
+async def authenticated(scope: AsgiScope, directory: Directory) -> Principal:
+    """Return who posts, by the key in the headers.
+
+    Raises:
+        Unauthorized: There is no such key in force, or none was presented.
+        Forbidden: The key may not post, or it is a secret key in somebody's browser.
+        DatabaseUnavailable: Nobody can tell.
+    """
+    presented = presented_key(header(scope, b"authorization"), header(scope, b"x-write-key"))
+    principal = await directory.authenticate(presented)
+    principal.refuse_foreign_page(
+        origin=header_text(scope, b"origin"), host=header_text(scope, b"host")
+    )
+    principal.require(Scope.TOUCHPOINTS_WRITE)
+    return principal
+
+
+async def source_of(principal: Principal, named: str | None, directory: Directory) -> Source:
+    """Return the source that a request posts for.
+
+    Args:
+        principal: Who posts. A write key posts for its own source, a secret key for any.
+        named: The ``source`` parameter.
+        directory: Knows the sources.
+
+    Raises:
+        Forbidden: A write key names another source; code ``wrong_source``.
+        NotFound: There is no such source.
+        DatabaseUnavailable: Nobody can tell.
+    """
+    if principal.kind is KeyKind.WRITE and named not in (None, principal.source):
+        raise Forbidden(
+            f"this write key posts for the source {principal.source} only", code="wrong_source"
+        )
+    name = principal.source or named or API_SOURCE.name
+    source = await directory.find_source(name)
+    if source is None:
+        message = f"there is no source named {name}; POST /v1/sources makes one"
+        raise NotFound(message, faults=[Fault("source", "not_found", message)])
+    return source
+
+
+def check_origin(scope: AsgiScope, source: Source) -> None:
+    """Check that a page which posts may do so.
+
+    Raises:
+        Forbidden: The source lists the origins of its pages, and this is none of them; code
+            ``origin_not_allowed``.
+    """
+    origin = header_text(scope, b"origin")
+    if origin is not None and not source.settings.allows_origin(origin):
+        raise Forbidden(
+            f"pages of {origin} may not post for the source {source.name}: its allowed_origins "
+            "do not list them",
+            code="origin_not_allowed",
+        )
+
+
+def source_parameter(scope: AsgiScope) -> str | None:
+    """Return the ``source`` parameter, the only one that native routes have.
+
+    Raises:
+        Unreadable: There are others, or two of it; code ``bad_parameter``.
+    """
+    query: bytes = scope["query_string"]
+    if not query:
+        return None
+    source = None
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        if name != "source" or source is not None:
+            message = "may stand there once" if name == "source" else "is no parameter of this path"
+            fault = Fault(name, "bad_parameter", message)
+            raise Unreadable(f"{name} {message}", code="bad_parameter", faults=[fault])
+        source = value
+    return source
