@@ -11,12 +11,15 @@ from services.classifier.batch import BatchRefused
 from services.classifier.claims import Claim
 from shared.clock import Clock
 from shared.errors import JourneylineError, OwnershipLost, RetryableError
-from shared.instants import SECOND, Instant
+from shared.instants import SECOND, Instant, Micros
 from shared.log.port import LogReader, LogRecord
 
 log = structlog.get_logger()
 
 POLL_SECONDS: Final = 0.5
+NOTE_IDLE: Final[Micros] = SECOND
+NOTE_BUSY: Final[Micros] = SECOND // 10
+"""How soon after a batch the watermark may follow: who posts and then reads sees what was posted."""
 MOST_RECORDS: Final = 2_000
 IN_FLIGHT: Final = 2
 """Transactions at once: PostgreSQL works on one while Python folds the other."""
@@ -53,6 +56,7 @@ class Worker:
         self._stopped: dict[int, str] = {}
         self._failures = 0
         self._noted_at: Instant = 0
+        self._unnoted = False
         self.progress_at: Instant = clock()
         self.trouble: str | None = "has not read yet"
 
@@ -80,7 +84,8 @@ class Worker:
 
     async def _turn(self) -> None:
         await self._own()
-        polled = await self._reader.poll(max_records=MOST_RECORDS, timeout_seconds=POLL_SECONDS)
+        patience = NOTE_BUSY / SECOND if self._unnoted else POLL_SECONDS
+        polled = await self._reader.poll(max_records=MOST_RECORDS, timeout_seconds=patience)
         mine = {partition: polled[partition] for partition in polled if partition in self._claims}
         limit = asyncio.Semaphore(IN_FLIGHT)
         outcomes = await asyncio.gather(
@@ -90,6 +95,7 @@ class Worker:
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
+        self._unnoted |= bool(mine)
         await self._note_ends()
         self.progress_at = self._clock()
 
@@ -145,9 +151,9 @@ class Worker:
         await self._reader.pause(frozenset(self._stopped))
 
     async def _note_ends(self) -> None:
-        """Once a second, tell the watermark which partitions are read to their end."""
+        """Now and then, tell the watermark which partitions are read to their end."""
         seen_at = self._clock()
-        if seen_at - self._noted_at < SECOND:
+        if seen_at - self._noted_at < (NOTE_BUSY if self._unnoted else NOTE_IDLE):
             return
         ends = await self._reader.end_offsets()
         for partition, claim in list(self._claims.items()):
@@ -156,7 +162,7 @@ class Worker:
                     await self._classification.read_to_end(claim, seen_at)
                 except OwnershipLost:
                     self._claims.pop(partition, None)
-        self._noted_at = seen_at
+        self._noted_at, self._unnoted = seen_at, False
 
     async def _wait_out(self, error: Exception, stopping: asyncio.Event) -> None:
         delay = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]

@@ -35,7 +35,7 @@ def listen(host: str, port: int) -> Generator[Listener]:
             bound.bind((host, port))
         except (OSError, OverflowError) as error:
             raise _unusable(host, port, error) from error
-        bound.setblocking(False)
+        bound.settimeout(0)
         shown = _ANYWHERE.get(host, host)
         name = f"[{shown}]" if ":" in shown else shown
         yield Listener(bound, f"http://{name}:{bound.getsockname()[1]}")
