@@ -7,12 +7,12 @@ from services.ingest.acceptance.faults import Findings
 from services.ingest.acceptance.reasons import Flag, Reason
 from shared.sources import Source, UnknownTypes
 
-_TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ .:$/-]{0,127}")
+TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ .:$/-]{0,127}")
 
 
 def check_type(name: str, source: Source, found: Findings) -> None:
     """Note what is wrong with, or to be remarked on, a touchpoint's type."""
-    if not _TYPE.fullmatch(name):
+    if not TYPE.fullmatch(name):
         message = "must be 1-128 letters, digits or _ .:$/- and begin with a letter or digit"
         found.fault("type", Reason.INVALID_VALUE, message)
     elif not source.settings.knows_type(name):
