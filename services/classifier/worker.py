@@ -19,7 +19,7 @@ log = structlog.get_logger()
 POLL_SECONDS: Final = 0.5
 NOTE_IDLE: Final[Micros] = SECOND
 NOTE_BUSY: Final[Micros] = SECOND // 10
-"""How soon after a batch the watermark may follow: who posts and then reads sees what was posted."""
+"""How soon after a batch the watermark may follow, so that who posts and then reads sees it."""
 MOST_RECORDS: Final = 2_000
 IN_FLIGHT: Final = 2
 """Transactions at once: PostgreSQL works on one while Python folds the other."""
