@@ -11,6 +11,7 @@ from services.api.paths import SegmentPaths
 from services.api.resources import KeyDirectory, LogEnds, Resources
 from services.api.routes import (
     customers,
+    demo,
     front,
     journeys,
     keys,
@@ -21,6 +22,7 @@ from services.api.routes import (
     stage_models,
     stages,
     timelines,
+    verification,
 )
 from services.api.validation import install_validation
 from shared.clock import Clock
@@ -39,6 +41,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     stage_models.router,
     ledger.router,
     quarantine.router,
+    verification.router,
+    demo.router,
     sources.router,
     keys.router,
 )
