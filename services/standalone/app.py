@@ -14,7 +14,7 @@ from services.cli.connection import Credentials
 from services.ingest.app import build_ingest
 from services.standalone.data_folder import DataFolder, open_data_folder
 from services.standalone.first_start import prepare
-from services.standalone.listening import Listener, listen
+from services.standalone.listening import Listener, listening
 from services.standalone.postgres import running_postgres
 from services.standalone.retention import keep_log_short
 from services.standalone.secrets import load_secrets
@@ -62,7 +62,7 @@ async def running_product(options: Options, say: Say) -> AsyncGenerator[Started]
         SetupError: the port, the data folder or the database are not fit; says what to do.
     """
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(listen(options.host, options.port))
+        listener = stack.enter_context(listening(options.host, options.port))
         data = stack.enter_context(open_data_folder(options.data))
         database_url = options.database_url
         if database_url is None:
