@@ -61,9 +61,9 @@ def unpack(partition: int, offset: int, frame: object) -> LogRecord:
     if isinstance(frame, bytes) and len(frame) >= LEAD_BYTES:
         check, appended_at, key_bytes, value_bytes = _LEAD.unpack_from(frame)
         value_at = LEAD_BYTES + key_bytes
-        key = frame[LEAD_BYTES:value_at]
-        value = frame[value_at : value_at + value_bytes]
-        if check == checksum(partition, offset, key, value, appended_at):
+        end = value_at + value_bytes
+        key, value = frame[LEAD_BYTES:value_at], frame[value_at:end]
+        if end <= len(frame) and check == checksum(partition, offset, key, value, appended_at):
             return LogRecord(partition, offset, key, value, appended_at)
     raise LogDamaged(f"partition {partition}, offset {offset}: the checksum does not match")
 

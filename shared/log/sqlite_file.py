@@ -140,13 +140,18 @@ def _is_new(path: Path) -> bool:
     # Asked before anything is set, so that a file of somebody else stays as it is.
     with closing(_connect(path)) as connection:
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
-    if names and not _TABLES <= names:
+    if names and not names >= _TABLES:
         raise SetupError(f"{path} is an SQLite file, but not a log; choose another file")
     return not names
 
 
 def _create(connection: sqlite3.Connection, topic: str, partitions: int) -> None:
-    meta = {"format": FORMAT, "log_id": secrets.token_hex(16), "topic": topic}
+    meta = {
+        "format": FORMAT,
+        "log_id": secrets.token_hex(16),
+        "topic": topic,
+        "partitions": str(partitions),
+    }
     connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}")
     connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
     connection.executemany(
@@ -175,13 +180,15 @@ def _verified(connection: sqlite3.Connection, path: Path, topic: str) -> LogFile
             f"{path} holds the topic {meta.get('topic')}, not {topic}; "
             "name that topic, or choose another file"
         )
+    page_bytes = connection.execute("PRAGMA page_size").fetchone()
     bounds = read_bounds(connection)
     numbers = [number for held in bounds.values() for number in (held.first, held.next)]
     if (
-        not bounds
+        page_bytes != (PAGE_BYTES,)
+        or "log_id" not in meta
+        or meta.get("partitions") != str(len(bounds))
         or list(bounds) != list(range(len(bounds)))
         or not all(isinstance(number, int) for number in numbers)
-        or "log_id" not in meta
     ):
         raise _damaged(path, "its tables are incomplete")
     for partition, held in bounds.items():

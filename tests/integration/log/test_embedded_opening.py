@@ -128,6 +128,7 @@ def test_another_topic_is_refused(path: Path) -> None:
         "UPDATE partitions SET next_offset = next_offset + 1 WHERE partition = 1",
         "UPDATE partitions SET first_offset = next_offset",
         "DELETE FROM partitions WHERE partition = 2",
+        "DELETE FROM partitions WHERE partition = 3",
         "DELETE FROM partitions",
         "DELETE FROM meta WHERE name = 'log_id'",
     ],
@@ -135,6 +136,11 @@ def test_another_topic_is_refused(path: Path) -> None:
 def test_a_log_whose_tables_contradict_each_other_is_refused(path: Path, damage: str) -> None:
     open_log(path)
     change(path, damage)
+    assert "damaged" in refusal_of(path)
+
+
+def test_a_database_of_pages_in_which_it_could_not_forget_is_refused(path: Path) -> None:
+    change(path, "PRAGMA journal_mode = WAL")
     assert "damaged" in refusal_of(path)
 
 

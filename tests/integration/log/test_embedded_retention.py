@@ -138,6 +138,17 @@ async def test_a_long_history_is_trimmed_in_batches_between_which_appends_get_in
     assert set(await values_of(log)) == {b"new"}
 
 
+async def test_a_batch_of_big_records_is_a_small_one(log: EmbeddedLog) -> None:
+    await append(log, *[bytes(1 << 20)] * 10)
+    reader = log.reader()
+    trimming = asyncio.create_task(log.trim({0: 10}, older_than=NEVER))
+    starts: set[int] = set()
+    while not trimming.done():
+        await append(log, b"new")
+        starts.add((await reader.start_offsets())[0])
+    assert len(starts & set(range(1, 10))) >= 2
+
+
 async def test_an_overwritten_record_keeps_its_place_and_time_but_neither_key_nor_value(
     log: EmbeddedLog, time: Time
 ) -> None:

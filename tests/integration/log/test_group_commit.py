@@ -78,7 +78,7 @@ async def test_appends_that_arrive_during_a_transaction_share_the_next_one(
         assert clock.transactions == 2
 
 
-async def test_tasks_that_append_again_and_again_go_on_sharing(
+async def test_tasks_that_append_again_and_again_all_end_up_in_the_same_transactions(
     path: Path, clock: HeldClock
 ) -> None:
     async def append_often(log: EmbeddedLog) -> None:
@@ -86,8 +86,32 @@ async def test_tasks_that_append_again_and_again_go_on_sharing(
             await log.writer.append([Entry(b"k", b"v")])
 
     async with open_embedded_log(path, clock=clock, reserve_bytes=0) as log:
-        await asyncio.gather(*(append_often(log) for _ in range(50)))
-        assert clock.transactions <= 2 * 20
+        clock.free.clear()
+        early = [asyncio.create_task(append_often(log)) for _ in range(25)]
+        await until_queued()
+        late = [asyncio.create_task(append_often(log)) for _ in range(25)]
+        await until_queued()
+        clock.free.set()
+        await asyncio.gather(*early, *late)
+        assert clock.transactions <= 25
+
+
+async def test_an_append_whose_caller_gave_up_before_its_turn_is_never_written(
+    path: Path, clock: HeldClock
+) -> None:
+    async with open_embedded_log(path, clock=clock, reserve_bytes=0, partitions=1) as log:
+        clock.free.clear()
+        tasks = appends(log, 1)
+        await until_queued()
+        given_up = appends(log, 5)
+        await until_queued()
+        for task in given_up:
+            task.cancel()
+        await asyncio.wait(given_up)
+        clock.free.set()
+        await asyncio.gather(*tasks)
+        (later,) = await log.writer.append([Entry(b"k", b"later")])
+        assert later.offset == 1
 
 
 async def test_what_waits_is_bounded_and_there_is_room_again_once_it_is_written(
@@ -111,14 +135,15 @@ async def test_room_held_for_cancelled_appends_is_given_back(path: Path, clock: 
     async with open_embedded_log(path, clock=clock, reserve_bytes=0, queue_bytes=10_000) as log:
         for _ in range(5):
             clock.free.clear()
-            tasks = appends(log, 8, size=1_000)
+            running = appends(log, 2, size=1_000)
             await until_queued()
-            for task in tasks:
+            waiting = appends(log, 6, size=1_000)
+            await until_queued()
+            for task in (running[0], *waiting):
                 task.cancel()
-            await asyncio.wait(tasks)
+            await asyncio.wait(waiting)
             clock.free.set()
-            await log.writer.check()
-            await until_queued()
+            await asyncio.wait(running)
         await asyncio.gather(*appends(log, 8, size=1_000))
 
 
@@ -177,15 +202,14 @@ async def test_no_thread_is_left_when_a_log_is_closed(path: Path) -> None:
     assert set(threading.enumerate()) <= before
 
 
-def test_an_event_loop_that_is_torn_down_leaves_nobody_waiting(path: Path) -> None:
-    async def abandon() -> asyncio.Task[object]:
-        async with open_embedded_log(path, reserve_bytes=0) as log:
-            (task,) = appends(log, 1)
-            await asyncio.sleep(0)
-            for other in asyncio.all_tasks() - {asyncio.current_task(), task}:
-                other.cancel()
-            await asyncio.wait([task])
-            return task
-
-    task = asyncio.run(abandon())
-    assert isinstance(task.exception(), LogUnavailable)
+async def test_writing_that_is_stopped_leaves_nobody_waiting(path: Path) -> None:
+    async with open_embedded_log(path, reserve_bytes=0, append_timeout_seconds=3_600) as log:
+        for turns in range(3):
+            mine = {asyncio.current_task(), *(tasks := appends(log, 3))}
+            for _ in range(turns + 1):
+                await asyncio.sleep(0)
+            for task in asyncio.all_tasks() - mine:
+                task.cancel()
+            done, _ = await asyncio.wait(tasks, timeout=30)
+            assert done == set(tasks)
+        await log.writer.append([Entry(b"k", b"taken")])

@@ -45,6 +45,14 @@ def test_a_flipped_bit_of_a_record_is_damage_that_names_its_place(
         unpack(3, 77, bytes(frame))
 
 
+@pytest.mark.parametrize("size", [880, 900, 990, 1_900])
+def test_a_length_that_was_flipped_up_beyond_the_frame_is_damage(size: int) -> None:
+    frame = bytearray(pack(0, 0, b"", bytes(size), 1))
+    frame[18] ^= 1
+    with pytest.raises(LogDamaged):
+        unpack(0, 0, bytes(frame))
+
+
 @given(st.binary(max_size=2_000), st.data())
 def test_a_frame_cut_off_within_its_record_is_damage(value: bytes, data: st.DataObject) -> None:
     frame = pack(0, 0, b"key", value, 1)
