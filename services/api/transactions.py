@@ -21,6 +21,7 @@ _OUTAGES: Final = (
     asyncpg.LockNotAvailableError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asked just while the server's farewell was being read
     PoolTimeoutError,
     OSError,
     TimeoutError,

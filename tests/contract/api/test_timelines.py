@@ -28,7 +28,11 @@ def _given(params: dict[str, object]) -> dict[str, str | list[str]]:
 
 
 async def items(served: Served, /, **params: object) -> Items:
-    found = (await page(served, **params))["items"]
+    return as_items(await page(served, **params))
+
+
+def as_items(document: dict[str, object]) -> Items:
+    found = document["items"]
     assert isinstance(found, list)
     return found
 
@@ -39,9 +43,7 @@ async def all_pages(served: Served, /, **params: object) -> Items:
     while True:
         more = {} if cursor is None else {"cursor": cursor}
         document = await page(served, **params, **more)
-        found = document["items"]
-        assert isinstance(found, list)
-        read += found
+        read += as_items(document)
         cursor = document["next"]
         if cursor is None:
             return read
@@ -146,8 +148,7 @@ async def test_links_and_what_became_of_them_stand_on_the_timeline(served: Serve
         ("unlinked", "email:a@x.org", "user_id:u_1", None),
     ]
     refused = await page(served, "/v1/customers/user_id:u_2/timeline", kinds="identity")
-    assert isinstance(refused["items"], list)
-    assert [item["action"] for item in refused["items"]][-1] == "linked"
+    assert [item["action"] for item in as_items(refused)][-1] == "linked"
 
 
 async def test_a_join_that_a_guard_refused_is_told_to_both(served: Served) -> None:
@@ -158,8 +159,7 @@ async def test_a_join_that_a_guard_refused_is_told_to_both(served: Served) -> No
     )
     for customer in ("user_id:u_1", "user_id:u_2"):
         document = await page(served, f"/v1/customers/{customer}/timeline", kinds="identity")
-        assert isinstance(document["items"], list)
-        assert "refused" in [item["action"] for item in document["items"]]
+        assert "refused" in [item["action"] for item in as_items(document)]
 
 
 async def test_channels_types_and_times_select(served: Served) -> None:
@@ -245,7 +245,7 @@ async def test_pages_never_repeat_or_skip_while_touchpoints_arrive_and_customers
     at_the_start = [identity(item) for item in await items(served, order=order, limit=500)]
 
     document = await page(served, order=order, limit=3)
-    read = list(document["items"]) if isinstance(document["items"], list) else []
+    read = as_items(document)
     while document["next"] is not None:
         new = batch("user_id:u_1", "anonymous_id:a_1", "anonymous_id:a_2")
         merge = Told(
@@ -255,12 +255,28 @@ async def test_pages_never_repeat_or_skip_while_touchpoints_arrive_and_customers
         )
         await served.histories.store(*new, merge, recorded_at=wall_clock())
         document = await page(served, order=order, limit=3, cursor=document["next"])
-        assert isinstance(document["items"], list)
-        read += document["items"]
+        read += as_items(document)
 
     seen = [identity(item) for item in read]
     assert len(seen) == len(set(seen))
     assert [item for item in seen if item in set(at_the_start)] == at_the_start
+
+
+async def test_pages_go_on_with_the_identifiers_of_the_first_when_a_customer_is_split(
+    served: Served,
+) -> None:
+    told = [
+        Told(event_id=f"e{n}", at=START + n * HOUR, identifiers=(name,))
+        for n, name in enumerate(["anonymous_id:a_1"] * 3 + ["user_id:u_1"] * 3)
+    ]
+    login = Told(event_id="login", at=START, identifiers=("user_id:u_1", "anonymous_id:a_1"))
+    await served.histories.store(*told, login, recorded_at=START + DAY)
+    whole = [identity(item) for item in await items(served, kinds="touchpoint")]
+    first = await page(served, kinds="touchpoint", limit=2)
+    await served.histories.bar("user_id:u_1", "anonymous_id:a_1", at=wall_clock())
+    second = await page(served, kinds="touchpoint", limit=500, cursor=first["next"])
+    read = [*as_items(first), *as_items(second)]
+    assert [identity(item) for item in read] == whole
 
 
 async def test_small_pages_put_together_are_one_large_page(served: Served) -> None:
