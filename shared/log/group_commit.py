@@ -138,7 +138,8 @@ class EmbeddedWriter:
             self._refuse([*self._group, *self._waiting], "the log was stopped in a write", cause)
             self._waiting.clear()
             self._held_bytes = 0
-        elif self._waiting:
+        self._group = []
+        if self._waiting:
             self._start()
 
     def _next_group(self) -> list[_Append]:
