@@ -6,7 +6,7 @@ asked of the whole list of them, again and again. It assumes a model the loader 
 
 from collections.abc import Iterable
 
-from shared.instants import Instant, rfc3339
+from shared.instants import LATEST, Instant, rfc3339
 from shared.touchpoints import Touchpoint
 from tests.reference.documents import filled, version
 from tests.reference.json_values import Document
@@ -26,7 +26,8 @@ def interpret(
         customer_id: Goes into the ids of the transitions.
 
     Returns:
-        The object without ``identifiers``.
+        The object without ``identifiers``. A next move after the year 9999, which no time can
+        be written for, is null.
     """
     first_of: dict[tuple[str, str], Touchpoint] = {}
     for touchpoint in touchpoints:
@@ -51,7 +52,7 @@ def _journey(walk: Walk, model_version: str, as_of: Instant, customer_id: str) -
         "activity": _activity(walk),
         "cycle": walk.cycle,
         "peak_stage": by_rank[-1] if by_rank else None,
-        "next": ahead and _next(ahead),
+        "next": _next(ahead) if ahead and ahead.at <= LATEST else None,
         "transitions": [move.document(model_version, customer_id) for move in walk.moves],
         "counts": {signal: len(history.live(signal)) for signal in model["signals"]},
         "scores": {key: round(history.score(key, as_of), 6) for key in model.get("scores", {})},

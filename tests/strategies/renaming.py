@@ -32,6 +32,9 @@ class Renaming:
             },
             "start": self.stages[document["start"]],
             "stages": [self._stage(stage) for stage in document["stages"]],
+            "lineage": {
+                old: [self.stages[key] for key in new] for old, new in document["lineage"].items()
+            },
         }
         if "scores" in document:
             renamed["scores"] = {
@@ -98,7 +101,9 @@ class Renaming:
     def _present(self, stage: Document) -> Document:
         key = self.stages[stage["key"]]
         rule = self.rules.get(stage["rule"], stage["rule"])
-        return {**stage, "key": key, "label": key.capitalize(), "rule": rule}
+        by_default = stage["label"] == stage["key"].capitalize()
+        label = key.capitalize() if by_default else stage["label"]
+        return {**stage, "key": key, "label": label, "rule": rule}
 
     def _move(self, move: Document) -> Document:
         if move["axis"] == "activity":

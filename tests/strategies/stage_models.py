@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from tests.strategies.stage_conditions import (
     HALF_HOURS,
-    PATHS,
     Document,
     durations,
     matchers,
@@ -24,7 +23,16 @@ _ROLES: Final = ("aware", "consider", "decide", "use", "retain", "advocate", "lo
 # What is listed first is what a failure shrinks to, and what is drawn most often.
 _how_many: Final = st.sampled_from([3, 4, 2, 1])
 _a_few: Final = st.sampled_from([1, 2, 0])
+_sames: Final = st.sampled_from(["properties.k", "properties.v", "traits.age"])
 _points: Final = st.sampled_from([1, 2, 0.5, 3])
+# What the fold does not look at; some of it goes into the version, some does not.
+_trimmings: Final = st.fixed_dictionaries(
+    {}, optional={"title": st.just("Drawn at random"), "entity": st.just("customer")}
+)
+_signs: Final = st.fixed_dictionaries(
+    {},
+    optional={"label": st.just("A label"), "goal": st.just("Buy"), "phase": st.just("sale")},
+)
 _any_points: Final = st.sampled_from([1, -1, 2, -2.5, 0.5])
 
 
@@ -60,7 +68,8 @@ def documents(draw: st.DrawFn) -> Document:
     }
     document |= {"scores": scores} if scores else {}
     restarts = [rules.restart() for _ in range(draw(st.sampled_from([1, 0, 2])))]
-    return document | ({"cycle": {"restart": restarts}} if restarts else {})
+    document |= {"cycle": {"restart": restarts}} if restarts else {}
+    return {**draw(_trimmings), **document, "lineage": {"old": [start]}}
 
 
 def _signals(draw: st.DrawFn) -> Document:
@@ -73,7 +82,7 @@ def _signals(draw: st.DrawFn) -> Document:
     if len(keys) > 1 and draw(st.integers(0, 2)):
         *undone, undoing = draw(st.permutations(keys))
         for key in undone[: draw(st.integers(1, 2))]:
-            undo = {"signal": undoing, "same": draw(st.sampled_from(PATHS[:2]))}
+            undo = {"signal": undoing, "same": draw(_sames)}
             if draw(st.booleans()):
                 undo["within"] = draw(durations)
             signals[key]["undone_by"] = undo
@@ -113,7 +122,7 @@ class _Rules:
     def stage(self, key: str, below: list[str], *, may_end: bool) -> Document:
         """A stage whose leave rules lead to those *below* only, so that none lead in a circle."""
         draw = self._draw
-        stage: Document = {"key": key, "role": draw(st.sampled_from(_ROLES))}
+        stage: Document = {"key": key, "role": draw(st.sampled_from(_ROLES)), **draw(_signs)}
         enter = [self._enter() for _ in range(draw(_a_few))]
         stage |= {"enter": enter} if enter else {}
         if may_end and draw(st.integers(0, 5)) == 0:

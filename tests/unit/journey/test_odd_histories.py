@@ -100,8 +100,9 @@ def test_a_journey_may_be_read_far_ahead_of_its_last_touchpoint() -> None:
 
 
 def test_the_last_instant_there_is_can_be_told() -> None:
-    last = told([touchpoint("buy", LATEST)], LATEST)
+    last = agreed([touchpoint("buy", LATEST)], LATEST)
     assert last["stage"]["since"] == "9999-12-31T23:59:59.999999Z"
+    assert last["next"] is None
 
 
 def test_a_history_at_the_very_beginning_of_time_can_be_told() -> None:
