@@ -4,7 +4,7 @@ from typing import Final
 
 import asyncpg
 
-DEMO_SOURCES: Final = ("demo",)
+from shared.demo import CHANNELS
 
 _CUSTOMER: Final = """
 SELECT i.kind || ':' || i.value
@@ -17,5 +17,5 @@ SELECT i.kind || ':' || i.value
 
 async def find_demo_customer(connection: asyncpg.Connection) -> str | None:
     """Return ``kind:value`` of a customer of the bundled demo; None if it was not played."""
-    customer: str | None = await connection.fetchval(_CUSTOMER, DEMO_SOURCES)
+    customer: str | None = await connection.fetchval(_CUSTOMER, tuple(CHANNELS))
     return customer

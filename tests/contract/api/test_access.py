@@ -6,7 +6,7 @@ from shared.keys import Scope
 from tests.fixtures.served_api import Served, client_of
 
 OPEN = {"/v1/health"}
-ADMIN = {"/v1/sources", "/v1/keys", "/v1/sources/{name}", "/v1/keys/{key_id}"}
+ADMIN = {"/v1/sources", "/v1/keys", "/v1/sources/{name}", "/v1/keys/{key_id}", "/v1/demo"}
 ALSO_READABLE = {
     "/v1/models": {Scope.MODELS_WRITE},
     "/v1/models/{version}": {Scope.MODELS_WRITE},

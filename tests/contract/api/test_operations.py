@@ -1,3 +1,4 @@
+from shared.demo import WEB
 from shared.instants import DAY, HOUR, datetime_of, rfc3339
 from tests.fixtures.served_api import NOW, START, Served
 from tests.fixtures.told import Told
@@ -145,7 +146,7 @@ async def test_the_front_page_names_a_customer_of_the_demo_and_of_nothing_else(
     served: Served,
 ) -> None:
     real = Told(event_id="e1", at=START, identifiers=("user_id:real",))
-    demo = Told(event_id="e1", at=START, source="demo", identifiers=('email:"><b>@x.org',))
+    demo = Told(event_id="e1", at=START, source=WEB, identifiers=('email:"><b>@x.org',))
     await served.histories.store(real, demo, recorded_at=START + DAY)
     page = (await served.client.get("/")).text
     assert "/v1/customers/email%3A%22%3E%3Cb%3E%40x.org/journey" in page
