@@ -205,8 +205,8 @@ def test_shifting_all_times_shifts_all_results(case: Case, by: Instant) -> None:
         msgspec.structs.replace(touchpoint, at=touchpoint.at + by)
         for touchpoint in case.touchpoints
     ]
-    shifted = engine_journey(case.document, later, case.as_of + by, CUSTOMER)
-    assert unversioned(shifted) == unversioned(shifted(journey_of(case), by))
+    told = engine_journey(case.document, later, case.as_of + by, CUSTOMER)
+    assert unversioned(told) == unversioned(shifted(journey_of(case), by))
 
 
 # Law 12
