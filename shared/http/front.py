@@ -17,8 +17,8 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.errors import Overloaded
-from shared.http.asgi import request_id_for
+from shared.errors import NotFound, Overloaded
+from shared.http.asgi import request_id_for, respond
 from shared.http.problems import Answer, problem
 from shared.logs import REQUEST_ID
 from shared.metrics import count_request
@@ -45,6 +45,19 @@ _INTERNAL_ERROR: Final = 500
 _log: Final = structlog.get_logger(__name__)
 
 
+async def nothing_else(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer for a service that has no application behind its plain endpoints: nothing is there.
+
+    Raises:
+        NotFound: always, for a request.
+    """
+    if scope["type"] != "lifespan":
+        raise NotFound("there is nothing at this path")
+    for stage in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{stage}.complete"})
+
+
 class _Route(NamedTuple):
     """An endpoint and the name that its requests are counted under."""
 
@@ -62,7 +75,7 @@ class Front:
         rest: Answers all other paths, with HEAD turned into GET, and gets the lifespan messages.
     """
 
-    def __init__(self, hot: Mapping[str, ASGIApp], rest: ASGIApp) -> None:
+    def __init__(self, hot: Mapping[str, ASGIApp], rest: ASGIApp = nothing_else) -> None:
         routes = {path: _Route(path, endpoint) for path, endpoint in hot.items()}
         self._exact = {path: route for path, route in routes.items() if not _is_wild(path)}
         self._wild = {
@@ -127,9 +140,7 @@ class _Outgoing:
     async def answer(self, answer: Answer) -> None:
         """Send *answer*, unless another one has begun already."""
         if not self.status:
-            start = {"status": answer.status, "headers": answer.headers}
-            await self.send({"type": "http.response.start", **start})
-            await self.send({"type": "http.response.body", "body": answer.body})
+            await respond(self.send, answer.status, answer.body, answer.headers)
 
 
 async def _answered(app: ASGIApp, scope: Scope, receive: Receive, outgoing: _Outgoing) -> None:
