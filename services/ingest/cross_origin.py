@@ -5,7 +5,7 @@ from typing import Final
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from shared.http.asgi import Headers, header, respond
+from shared.http.asgi import Headers, header_text, respond
 from shared.sources import Source
 
 ALLOWED_HEADERS: Final = (
@@ -20,21 +20,20 @@ _PREFLIGHT: Final = (
 )
 
 
-def cross_origin_headers(scope: AsgiScope, source: Source | None) -> Headers:
+def cross_origin_headers(origin: str | None, source: Source | None) -> Headers:
     """Return the headers that let a page read an answer.
 
     Args:
-        scope: Of the request.
+        origin: The page; None if the sender is none.
         source: Whose allowed origins count; None while it is not known, when any page may read
             that it is refused.
     """
-    origin = header(scope, b"origin")
     if origin is None:
         return ()
-    if source is not None and not source.settings.allows_origin(origin.decode("latin-1")):
+    if source is not None and not source.settings.allows_origin(origin):
         return ((b"vary", b"origin"),)
     return (
-        (b"access-control-allow-origin", origin),
+        (b"access-control-allow-origin", origin.encode("latin-1")),
         (b"access-control-expose-headers", b"retry-after, x-request-id"),
         (b"vary", b"origin"),
     )
@@ -42,4 +41,5 @@ def cross_origin_headers(scope: AsgiScope, source: Source | None) -> Headers:
 
 async def answer_preflight(scope: AsgiScope, _: Receive, send: Send) -> None:
     """Answer OPTIONS, which comes without a key and so from any page."""
-    await respond(send, 204, b"", [*_PREFLIGHT, *cross_origin_headers(scope, None)])
+    origin = header_text(scope, b"origin")
+    await respond(send, 204, b"", [*_PREFLIGHT, *cross_origin_headers(origin, None)])

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Final
 from uuid import UUID
 
@@ -10,12 +11,13 @@ from services.ingest.acceptance.bodies import Sent
 from services.ingest.acceptance.requests import judge_all
 from services.ingest.acceptance.terms import Terms
 from services.ingest.acceptance.verdicts import Verdict, verdict_on
-from services.ingest.counting import count_records, count_throttled, measured_append
+from services.ingest.counting import count_records, count_throttled
 from services.ingest.limits import BytesInFlight, RateLimits
 from services.ingest.senders import Directory
 from shared.clock import Clock
 from shared.http.problems import TooManyRequests
 from shared.log.port import Entry, LogWriter
+from shared.metrics import INGEST_APPEND_SECONDS, INGEST_INFLIGHT_EVENTS
 from shared.records import Record, encode, key_of
 from shared.sources import Source
 
@@ -80,8 +82,13 @@ class Intake:
         if not records:
             return
         entries = [Entry(key_of(record), encode(record)) for record in records]
-        with measured_append(len(entries)):
+        INGEST_INFLIGHT_EVENTS.inc(len(entries))
+        began = perf_counter()
+        try:
             await self.log.append(entries)
+        finally:
+            INGEST_INFLIGHT_EVENTS.dec(len(entries))
+            INGEST_APPEND_SECONDS.observe(perf_counter() - began)
         count_records(records)
 
 

@@ -1,7 +1,5 @@
 """How much senders may send, and how much this process holds of it at once."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Final
 
 from shared.clock import Clock
@@ -75,13 +73,14 @@ class RateLimits:
 class BytesInFlight:
     """What requests hold in memory together, from their first byte until they are answered."""
 
+    __slots__ = ("_held", "_most")
+
     def __init__(self, most: int = MOST_BYTES_IN_FLIGHT) -> None:
         self._most = most
         self._held = 0
 
-    @contextmanager
-    def hold(self, size: int) -> Generator[None]:
-        """Hold *size* bytes.
+    def hold(self, size: int) -> "Hold":
+        """Hold *size* bytes until the returned context is left.
 
         Raises:
             Overloaded: Together with all others it is too much.
@@ -89,7 +88,25 @@ class BytesInFlight:
         if self._held + size > self._most:
             raise Overloaded("too much is being taken in at once: send this again in a moment")
         self._held += size
-        try:
-            yield
-        finally:
-            self._held -= size
+        return Hold(self, size)
+
+    def release(self, size: int) -> None:
+        """Hold *size* bytes less."""
+        self._held -= size
+
+
+class Hold:
+    """Some bytes in flight; a class because each request enters two of them."""
+
+    __slots__ = ("_in_flight", "_size")
+
+    def __init__(self, in_flight: BytesInFlight, size: int) -> None:
+        self._in_flight = in_flight
+        self._size = size
+
+    def __enter__(self) -> None:
+        """Do nothing: the bytes are held already."""
+
+    def __exit__(self, *_: object) -> None:
+        """Let them go."""
+        self._in_flight.release(self._size)

@@ -3,10 +3,8 @@
 from typing import Protocol
 from urllib.parse import parse_qsl
 
-from starlette.types import Scope as AsgiScope
-
+from services.ingest.posting import Posting
 from shared.errors import Fault, Forbidden, NotFound, Unreadable
-from shared.http.asgi import header, header_text
 from shared.identity.policy import Policy
 from shared.keys import KeyKind, Principal, Scope, presented_key
 from shared.sources import API_SOURCE, Source
@@ -46,7 +44,7 @@ class Directory(Protocol):
         ...
 
 
-async def authenticated(scope: AsgiScope, directory: Directory) -> Principal:
+async def authenticated(posting: Posting, directory: Directory) -> Principal:
     """Return who posts, by the key in the headers.
 
     Raises:
@@ -54,11 +52,10 @@ async def authenticated(scope: AsgiScope, directory: Directory) -> Principal:
         Forbidden: The key may not post, or it is a secret key in somebody's browser.
         DatabaseUnavailable: Nobody can tell.
     """
-    presented = presented_key(header(scope, b"authorization"), header(scope, b"x-write-key"))
+    headers = posting.headers
+    presented = presented_key(headers.get(b"authorization"), headers.get(b"x-write-key"))
     principal = await directory.authenticate(presented)
-    principal.refuse_foreign_page(
-        origin=header_text(scope, b"origin"), host=header_text(scope, b"host")
-    )
+    principal.refuse_foreign_page(origin=posting.origin, host=posting.host)
     principal.require(Scope.TOUCHPOINTS_WRITE)
     return principal
 
@@ -88,14 +85,13 @@ async def source_of(principal: Principal, named: str | None, directory: Director
     return source
 
 
-def check_origin(scope: AsgiScope, source: Source) -> None:
+def check_origin(origin: str | None, source: Source) -> None:
     """Check that a page which posts may do so.
 
     Raises:
         Forbidden: The source lists the origins of its pages, and this is none of them; code
             ``origin_not_allowed``.
     """
-    origin = header_text(scope, b"origin")
     if origin is not None and not source.settings.allows_origin(origin):
         raise Forbidden(
             f"pages of {origin} may not post for the source {source.name}: its allowed_origins "
@@ -104,13 +100,12 @@ def check_origin(scope: AsgiScope, source: Source) -> None:
         )
 
 
-def source_parameter(scope: AsgiScope) -> str | None:
-    """Return the ``source`` parameter, the only one that native routes have.
+def source_parameter(query: bytes) -> str | None:
+    """Return the ``source`` parameter of a query string, the only one that native routes have.
 
     Raises:
         Unreadable: There are others, or two of it; code ``bad_parameter``.
     """
-    query: bytes = scope["query_string"]
     if not query:
         return None
     source = None

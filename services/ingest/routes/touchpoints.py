@@ -5,13 +5,13 @@ from typing import Final
 
 import msgspec
 from starlette.types import ASGIApp
-from starlette.types import Scope as AsgiScope
 
 from services.ingest.acceptance.bodies import split
 from services.ingest.intake import Intake
-from services.ingest.routes.tracking import Posting, tracking_endpoint
+from services.ingest.posting import Posting
+from services.ingest.routes.tracking import tracking_endpoint
 from services.ingest.senders import authenticated, check_origin, source_of, source_parameter
-from shared.http.asgi import JSON, MAX_BODY_BYTES, header, read_inflated
+from shared.http.asgi import JSON, MAX_BODY_BYTES, read_inflated
 from shared.http.problems import Answer
 
 PATH: Final = "/v1/touchpoints"
@@ -30,25 +30,23 @@ def touchpoints_endpoint(intake: Intake) -> ASGIApp:
     """Return the endpoint of PATH."""
 
     async def answer(posting: Posting) -> Answer:
-        scope = posting.scope
-        named = source_parameter(scope)
-        principal = await authenticated(scope, intake.directory)
+        named = source_parameter(posting.scope["query_string"])
+        principal = await authenticated(posting, intake.directory)
         posting.source = source = await source_of(principal, named, intake.directory)
-        check_origin(scope, source)
-        with intake.in_flight.hold(_declared_length(scope)):
-            body = await read_inflated(scope, posting.receive)
+        check_origin(posting.origin, source)
+        with intake.in_flight.hold(_declared_length(posting)):
+            body = await read_inflated(posting.scope, posting.receive)
             with intake.in_flight.hold(len(body)):
-                verdict = await intake.take_in(
-                    split(body), source, corrects_skew=header(scope, CLIENT_HEADER) != SENDS_FILES
-                )
+                is_fresh = posting.headers.get(CLIENT_HEADER) != SENDS_FILES
+                verdict = await intake.take_in(split(body), source, corrects_skew=is_fresh)
         status = HTTPStatus.ACCEPTED if verdict.accepted else HTTPStatus.UNPROCESSABLE_ENTITY
         return Answer(status, [JSON], _encoder.encode(verdict))
 
     return tracking_endpoint(answer)
 
 
-def _declared_length(scope: AsgiScope) -> int:
-    declared = header(scope, b"content-length")
+def _declared_length(posting: Posting) -> int:
+    declared = posting.headers.get(b"content-length")
     if declared is None or not declared.isdigit():
         return _UNKNOWN_LENGTH
     return min(int(declared), MAX_BODY_BYTES)

@@ -1,27 +1,16 @@
 """What all routes have in common that pages and SDKs post to: CORS, and problems with CORS."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from services.ingest.cross_origin import answer_preflight, cross_origin_headers
+from services.ingest.posting import Posting
 from shared.errors import JourneylineError
 from shared.http.asgi import by_method, request_id, respond
 from shared.http.problems import Answer, problem
-from shared.sources import Source
-
-
-@dataclass(slots=True)
-class Posting:
-    """A request that posts; ``source`` is set as soon as it is known whose it is."""
-
-    scope: AsgiScope
-    receive: Receive
-    source: Source | None = None
-
 
 AnswerPosting: TypeAlias = Callable[[Posting], Awaitable[Answer]]
 """Answers a request, or raises an error of ``shared/errors.py``."""
@@ -39,7 +28,7 @@ def tracking_endpoint(answer_posting: AnswerPosting) -> ASGIApp:
             answer = await answer_posting(posting)
         except JourneylineError as error:
             answer = problem(error, request_id(scope))
-        headers = [*answer.headers, *cross_origin_headers(scope, posting.source)]
+        headers = [*answer.headers, *cross_origin_headers(posting.origin, posting.source)]
         await respond(send, answer.status, answer.body, headers)
 
     return by_method({"POST": post, "OPTIONS": answer_preflight})
