@@ -48,8 +48,8 @@ def demo(
 ) -> None:
     """Play nine made-up months of a shop into the system; all of it is synthetic.
 
-    An interrupted run goes on where it stopped; playing again doubles nothing. --remove takes out
-    all that came from sources named demo-…, and nothing else.
+    An interrupted run goes on where it stopped; playing again doubles nothing. With --remove, all
+    that came from sources named demo-… goes, and nothing else.
     """
     target = find_target(url, key, data)
     console = Console(stderr=True)
