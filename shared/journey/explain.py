@@ -164,8 +164,8 @@ def _say_why_not(report: RuleReport) -> str:
 
 
 def _say_missing(report: ConditionReport) -> str:
-    has = isinstance(report.have, int | float) and not isinstance(report.have, bool)
-    return f"{report.says} (has {report.have})" if has and not report.parts else report.says
+    counts = "at_least" in report.condition or "at_most" in report.condition
+    return f"{report.says} (has {report.have})" if counts else report.says
 
 
 def _say_next(coming: NextMove | None) -> Iterator[str]:

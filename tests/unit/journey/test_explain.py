@@ -120,6 +120,17 @@ def test_an_explanation_is_written_as_json_and_as_sentences() -> None:
     ]
 
 
+def test_sentences_say_figures_only_where_something_is_counted() -> None:
+    when: JsonValue = {
+        "all": [{"signal": "a"}, {"trait": "plan", "in": ["pro"]}, {"score": "heat", "at_least": 9}]
+    }
+    (_, sentence, _) = explained(when, touch("x", 1), as_of=1).text
+    assert sentence == (
+        'second (up) needs a touchpoint that is a; the trait plan to be one of ["pro"]; '
+        "a score heat of at least 9 (has 0.0)."
+    )
+
+
 def test_without_a_touchpoint_there_is_no_why() -> None:
     nobody = explained({"signal": "a"}, as_of=1)
     assert explanation_document(nobody)["why"] is None
