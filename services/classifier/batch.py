@@ -1,5 +1,6 @@
 """One batch, one transaction: claim, dedupe, store, link, fold, transitions, counts."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -19,7 +20,8 @@ from services.classifier.claims import (
 )
 from services.classifier.counts import add_counts, count_by_source
 from services.classifier.identities import enrol
-from services.classifier.linking import link
+from services.classifier.linking import link, links_made
+from services.classifier.neighbourhoods import find_neighbours
 from services.classifier.poison import PoisonLimit
 from services.classifier.quarantine import quarantine
 from services.classifier.reading import (
@@ -34,7 +36,7 @@ from services.classifier.reading import (
 from services.classifier.regrouping import refold_regrouped
 from services.classifier.timelines import extend_timelines
 from services.classifier.touchpoints import count_duplicates, known_identities, store_touchpoints
-from services.classifier.transactions import transaction
+from services.classifier.transactions import TransactionConflict, transaction
 from shared.clock import Clock
 from shared.errors import JourneylineError
 from shared.identity.policy import Policy
@@ -54,6 +56,9 @@ POISON: Final = (
     ValueError,
 )
 """What one record can cause by its content; anything else is the surroundings' fault."""
+
+TRIES: Final = 5
+"""How often a batch is tried that other transactions undo; each waits for the others to end."""
 
 Connection: TypeAlias = asyncpg.Connection
 
@@ -116,9 +121,18 @@ class PostgresClassification:
         Raises:
             OwnershipLost: the partition is someone else's; nothing was written.
             BatchRefused: too many records are poison; nothing was written.
+            TransactionConflict: other batches were in the way again and again.
             DatabaseUnavailable: whether the batch was committed is unknown.
         """
         items = [read_record(record) for record in records]
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(TransactionConflict):
+                return await self._classify(claim, items, records)
+        return await self._classify(claim, items, records)
+
+    async def _classify(
+        self, claim: Claim, items: Sequence[Item], records: Sequence[LogRecord]
+    ) -> Claim:
         async with transaction(self._engine) as connection:
             now = await hold_claim(connection, claim)
             try:
@@ -148,7 +162,8 @@ class PostgresClassification:
         first = first_arrivals(items)
         known = await known_identities(connection, first)
         fresh = [arrival for identity, arrival in first.items() if identity not in known]
-        members = await enrol(connection, fresh, now=now)
+        near = await find_neighbours(connection, links_made(fresh, self._policy))
+        members = await enrol(connection, fresh, near, now=now)
         stored = await store_touchpoints(
             connection, fresh, members.row_ids, claim_id=claim.id, recorded_at=now
         )

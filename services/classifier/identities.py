@@ -10,7 +10,7 @@ import asyncpg
 
 from services.classifier.reading import Arrival
 from shared.identity.identifiers import identifier_id
-from shared.instants import Instant, datetime_of
+from shared.instants import EARLIEST, LATEST, Instant, datetime_of
 from shared.touchpoints import Identifier, JsonObject, Touchpoint
 
 _ENROL: Final = """
@@ -19,6 +19,7 @@ INSERT INTO identifiers (kind, value, own_id, customer_id, first_seen_at, last_s
 SELECT kind, value, own_id, own_id, first_seen_at, last_seen_at, $6
   FROM unnest($1::text[], $2::text[], $3::uuid[], $4::timestamptz[], $5::timestamptz[])
     AS given (kind, value, own_id, first_seen_at, last_seen_at)
+ ORDER BY kind COLLATE "C", value COLLATE "C"
 ON CONFLICT (kind, value) DO UPDATE
    SET first_seen_at = least(identifiers.first_seen_at, excluded.first_seen_at),
        last_seen_at = greatest(identifiers.last_seen_at, excluded.last_seen_at)
@@ -28,7 +29,7 @@ RETURNING id, kind, value, customer_id
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The identifiers of one batch: their row ids, and the customers they belong to.
+    """The identifiers of one batch and their neighbours: row ids, and the customers they belong to.
 
     Their rows stay locked until the transaction ends, so that no other batch can regroup them.
     """
@@ -42,11 +43,13 @@ class Regroup:
     """Customers whose identifiers were put together anew.
 
     ``former`` are those that had a history; all of it belongs to the ``present`` ones now.
-    ``cause`` names what made this necessary, as merges and splits tell it.
+    ``paths`` tells for every identifier whose it was and whose it is. ``cause`` names what made
+    this necessary, as merges and splits tell it.
     """
 
     former: frozenset[UUID]
     present: frozenset[UUID]
+    paths: frozenset[tuple[UUID, UUID]]
     cause: JsonObject
 
 
@@ -66,9 +69,17 @@ _own_id: Final = lru_cache(maxsize=100_000)(identifier_id)
 
 
 async def enrol(
-    connection: asyncpg.Connection, arrivals: Iterable[Arrival], *, now: Instant
+    connection: asyncpg.Connection,
+    arrivals: Iterable[Arrival],
+    neighbours: Iterable[Identifier],
+    *,
+    now: Instant,
 ) -> Members:
-    """Make sure that every identifier of *arrivals* has a row, and lock these rows."""
+    """Make sure that every identifier of *arrivals* has a row; lock these rows and *neighbours*.
+
+    All are locked by one statement in one order, the same in every process, so that two batches
+    may wait for each other but never in a circle.
+    """
     seen: dict[Identifier, tuple[Instant, Instant]] = {}
     for arrival in arrivals:
         at = arrival.touchpoint.at
@@ -77,6 +88,8 @@ async def enrol(
             seen[identifier] = (min(first, at), max(last, at))
     if not seen:
         return Members({}, {})
+    for neighbour in neighbours:
+        seen.setdefault(neighbour, (LATEST, EARLIEST))  # leaves its times as they are
     rows = [
         (*identifier, _own_id(identifier), datetime_of(first), datetime_of(last))
         for identifier, (first, last) in sorted(seen.items())

@@ -1,25 +1,25 @@
 """Linking: the links that touchpoints make, and the customers that follow from them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 
 from services.classifier.identities import Growth, Members, Regroup, additions_of
-from services.classifier.neighbourhoods import Neighbourhood, load_neighbourhood
+from services.classifier.neighbourhoods import (
+    Neighbourhood,
+    is_news,
+    known_places,
+    load_neighbourhood,
+)
 from services.classifier.reading import Arrival
 from shared.identity.components import resolve
 from shared.identity.links import Link, Pair, links_of
 from shared.identity.policy import Policy
-from shared.instants import Instant, datetime_of, instant_of
-from shared.touchpoints import Identifier, JsonObject, Place
+from shared.instants import Instant, datetime_of
+from shared.touchpoints import Identifier, JsonObject
 
-_EARLIEST: Final = """
-SELECT DISTINCT ON (a_id, b_id) a_id, b_id, effective_at, source, event_id
-  FROM links JOIN unnest($1::bigint[], $2::bigint[]) AS wanted (a_id, b_id) USING (a_id, b_id)
- ORDER BY a_id, b_id, effective_at, source, event_id
-"""
 _INSERT: Final = """
 INSERT INTO links (a_id, b_id, effective_at, source, event_id, recorded_at)
 SELECT *, $6 FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[])
@@ -42,6 +42,18 @@ UPDATE identifiers i SET customer_id = given.customer_id
 """
 
 
+def links_made(arrivals: Iterable[Arrival], policy: Policy) -> dict[Pair, Link]:
+    """Return the links that *arrivals* make, of each pair the earliest."""
+    earliest: dict[Pair, Link] = {}
+    for arrival in arrivals:
+        if len(arrival.identifiers) > 1 and arrival.record.data.links:
+            for made in links_of(arrival.identifiers, arrival.touchpoint.place, policy):
+                known = earliest.get(made.pair)
+                if known is None or made < known:
+                    earliest[made.pair] = made
+    return earliest
+
+
 async def link(
     connection: asyncpg.Connection,
     arrivals: Sequence[Arrival],
@@ -55,16 +67,18 @@ async def link(
     Args:
         connection: In the batch's transaction.
         arrivals: Touchpoints that were stored just now.
-        members: Their identifiers, locked.
+        members: Their identifiers and all their neighbours, locked.
         policy: What may be linked.
         now: The batch's time.
+
+    Raises:
+        NeighbourhoodGrew: not all neighbours are locked; nothing may be committed.
     """
-    earliest = _earliest_links(arrivals, policy)
-    changed = await _store(connection, earliest, members.row_ids, now)
+    changed = await _store(connection, links_made(arrivals, policy), members.row_ids, now)
     if not changed:
         return Growth(additions_of(arrivals, members.customers))
     seeds = {members.row_ids[end] for made in changed for end in made.pair}
-    near = await load_neighbourhood(connection, seeds)
+    near = await load_neighbourhood(connection, seeds, frozenset(members.row_ids.values()))
     customers, regroups = await regroup(connection, near, policy, _cause(changed[0]))
     present = {**members.customers, **customers}
     again = {id_ for group in regroups for id_ in group.present}
@@ -119,7 +133,8 @@ def _regroups(
             seen |= present
             with_history = before & near.with_history
             if left & with_history:
-                regroups.append(Regroup(frozenset(with_history), frozenset(present), cause))
+                paths = frozenset((f, p) for f in before for p in presents_of[f])
+                regroups.append(Regroup(frozenset(with_history), frozenset(present), paths, cause))
     return tuple(regroups)
 
 
@@ -139,17 +154,6 @@ def _connected(
     return former, present
 
 
-def _earliest_links(arrivals: Sequence[Arrival], policy: Policy) -> dict[Pair, Link]:
-    earliest: dict[Pair, Link] = {}
-    for arrival in arrivals:
-        if len(arrival.identifiers) > 1 and arrival.record.data.links:
-            for made in links_of(arrival.identifiers, arrival.touchpoint.place, policy):
-                known = earliest.get(made.pair)
-                if known is None or made < known:
-                    earliest[made.pair] = made
-    return earliest
-
-
 async def _store(
     connection: asyncpg.Connection,
     made: Mapping[Pair, Link],
@@ -160,17 +164,8 @@ async def _store(
     if not made:
         return []
     by_id = {(row_ids[a], row_ids[b]): link for (a, b), link in sorted(made.items())}
-    ends = ([a for a, _ in by_id], [b for _, b in by_id])
-    rows = await connection.fetch(_EARLIEST, *ends)
-    known = {
-        (row["a_id"], row["b_id"]): Place(
-            instant_of(row["effective_at"]), row["source"], row["event_id"]
-        )
-        for row in rows
-    }
-    new = {
-        ids: link for ids, link in by_id.items() if ids not in known or _place(link) < known[ids]
-    }
+    known = await known_places(connection, by_id)
+    new = {ids: made_ for ids, made_ in by_id.items() if is_news(made_, known.get(ids))}
     again = [ids for ids in by_id if ids not in new]
     if again:
         await connection.execute(_SEEN, [a for a, _ in again], [b for _, b in again])
@@ -190,10 +185,6 @@ async def _judge(
         return
     rows = [(near.row_ids[a], near.row_ids[b], (a, b) in refused) for a, b in pairs]
     await connection.execute(_REFUSE, *(list(column) for column in zip(*rows, strict=True)))
-
-
-def _place(link: Link) -> Place:
-    return Place(link.at, link.source, link.event_id)
 
 
 def _cause(made: Link) -> JsonObject:

@@ -4,13 +4,12 @@ Histories are compared without the customer's id: a move that stays the same is 
 (a login must not tell an anonymous history again), only real differences are restated.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
 import asyncpg
-import msgspec
 
 from services.classifier.active_models import ActiveModel
 from services.classifier.customers import lock_profiles, save_profiles
@@ -25,10 +24,12 @@ from services.classifier.journeys import (
     lock_journeys,
     save_journeys,
 )
+from services.classifier.outbox import tell
 from services.classifier.refolding import fold_history
 from services.classifier.snapshots import Snapshot, drop_all_snapshots, keep_snapshots
 from services.classifier.transitions import Change, Rekey, publish, rekey
-from shared.instants import Instant, datetime_of, rfc3339
+from shared.instants import Instant, rfc3339
+from shared.journey.fold import FoldState
 from shared.journey.moves import Move, transition_id
 from shared.profiles import profile_of
 from shared.touchpoints import JsonObject, Touchpoint
@@ -46,9 +47,6 @@ UPDATE transitions t
                               AND h.id = t.id), 0)
   FROM unnest($1::uuid[], $2::uuid[]) AS gone (id, heir)
  WHERE t.customer_id = gone.id
-"""
-_TELL: Final = """
-INSERT INTO outbox (customer_id, type, data, created_at) VALUES ($1, $2, $3::json, $4)
 """
 
 
@@ -68,60 +66,97 @@ class _Pool:
         return chosen
 
 
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What is stored: states and transitions of everyone, histories of those there are now."""
+
+    states: Mapping[JourneyKey, FoldState]
+    published: Mapping[JourneyKey, list[Published]]
+    histories: Mapping[UUID, list[Touchpoint]]
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What has to be written, for all groups together."""
+
+    followed: dict[JourneyKey, Followed] = field(default_factory=dict)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    taken_back: list[Change] = field(default_factory=list)
+    rekeyed: list[Rekey] = field(default_factory=list)
+    said: list[Change] = field(default_factory=list)
+
+
 async def refold_regrouped(
     connection: asyncpg.Connection,
-    regroups: Iterable[Regroup],
+    regroups: Sequence[Regroup],
     models: Mapping[int, ActiveModel],
     *,
     now: Instant,
 ) -> None:
-    """Fold every regrouped customer anew, and tell what became of the former ones."""
+    """Fold every regrouped customer anew, and tell what became of the former ones.
+
+    Args:
+        connection: In a transaction that has the identifiers of all of them locked.
+        regroups: Groups that share no customer.
+        models: The active models by row id.
+        now: When these decisions are made.
+    """
+    if not regroups:
+        return
+    before = await _load(connection, regroups, models)
+    after = _Outcome()
     for regroup in regroups:
-        await _refold(connection, regroup, models, now)
+        for model_id, model in models.items():
+            await _refold(regroup, model_id, model, before, after)
+    await publish(connection, after.taken_back, decided_at=now)
+    await rekey(connection, after.rekeyed)
+    heirs = await _heirs(connection, regroups)
+    await _forget(connection, heirs)
+    await _save(connection, before.histories, after, now)
+    await publish(connection, after.said, decided_at=now)
+    messages = [
+        message
+        for regroup in regroups
+        for message in _messages(regroup, heirs, before.histories.keys(), rfc3339(now))
+    ]
+    await tell(connection, messages, at=now)
+
+
+async def _load(
+    connection: asyncpg.Connection, regroups: Sequence[Regroup], models: Mapping[int, ActiveModel]
+) -> _Before:
+    everyone = sorted({id_ for group in regroups for id_ in group.former | group.present})
+    present = {id_ for group in regroups for id_ in group.present}
+    await lock_profiles(connection, everyone)
+    states = await lock_journeys(connection, everyone, models)
+    await drop_all_snapshots(connection, everyone)
+    keys = [JourneyKey(id_, model_id) for id_ in everyone for model_id in models]
+    return _Before(
+        states,
+        await load_published(connection, dict.fromkeys(keys, BEFORE_ALL)),
+        await load_histories(connection, dict.fromkeys(present, BEFORE_ALL)),
+    )
 
 
 async def _refold(
-    connection: asyncpg.Connection,
-    regroup: Regroup,
-    models: Mapping[int, ActiveModel],
-    now: Instant,
+    regroup: Regroup, model_id: int, model: ActiveModel, before: _Before, after: _Outcome
 ) -> None:
-    everyone = regroup.former | regroup.present
-    await lock_profiles(connection, everyone)
-    stored = await lock_journeys(connection, everyone, models)
-    await drop_all_snapshots(connection, everyone)
-    every_key = [JourneyKey(id_, model_id) for id_ in sorted(everyone) for model_id in models]
-    published = await load_published(connection, dict.fromkeys(every_key, BEFORE_ALL))
-    histories = await load_histories(connection, dict.fromkeys(regroup.present, BEFORE_ALL))
-    followed: dict[JourneyKey, Followed] = {}
-    changes: list[Change] = []
-    moved: list[Rekey] = []
-    for model_id, model in models.items():
-        states = [state for key, state in stored.items() if key.model_id == model_id]
-        settled_at = max((state.settled_at for state in states), default=None)
-        pool = _Pool(
-            [
-                (k.customer_id, p)
-                for k, ps in published.items()
-                if k.model_id == model_id
-                for p in ps
-            ]
-        )
-        for customer_id, history in sorted(histories.items()):
-            key = JourneyKey(customer_id, model_id)
-            done, states = await fold_history(model.program, None, history, settled_at)
-            followed[key] = done
-            await keep_snapshots(connection, [Snapshot(key, state) for state in states])
-            change, rekeys = _restated(key, model, done.moves, pool)
-            changes.append(change)
-            moved += rekeys
-        changes = [*_taken_back(pool, model_id, model), *changes]
-    await publish(connection, [c for c in changes if c.restatement.retracted], decided_at=now)
-    await rekey(connection, moved)
-    await _forget(connection, regroup)
-    await _save(connection, followed, histories, now)
-    await publish(connection, [c for c in changes if c.restatement.asserted], decided_at=now)
-    await _tell(connection, regroup, histories, now)
+    everyone = sorted(regroup.former | regroup.present)
+    keys = [JourneyKey(id_, model_id) for id_ in everyone]
+    settled_at = max(
+        (before.states[k].settled_at for k in keys if k in before.states), default=None
+    )
+    pool = _Pool([(k.customer_id, p) for k in keys for p in before.published.get(k, ())])
+    for customer_id in sorted(regroup.present & before.histories.keys()):
+        key = JourneyKey(customer_id, model_id)
+        history = before.histories[customer_id]
+        done, kept = await fold_history(model.program, None, history, settled_at)
+        after.followed[key] = done
+        after.snapshots += [Snapshot(key, state) for state in kept]
+        said, rekeyed = _restated(key, model, done.moves, pool)
+        after.said.append(said)
+        after.rekeyed += rekeyed
+    after.taken_back += _taken_back(pool, model_id, model)
 
 
 def _restated(
@@ -155,50 +190,49 @@ def _taken_back(pool: _Pool, model_id: int, model: ActiveModel) -> list[Change]:
     ]
 
 
-async def _forget(connection: asyncpg.Connection, regroup: Regroup) -> None:
-    """Let the heirs of vanished customers have what was superseded, drop their caches."""
-    vanished = sorted(regroup.former - regroup.present)
-    if not vanished:
-        return
-    heirs = {row["own_id"]: row["customer_id"] for row in await connection.fetch(_HEIRS, vanished)}
-    await connection.execute(_INHERIT, vanished, [heirs[id_] for id_ in vanished])
-    for statement in _FORGET:
-        await connection.execute(statement, vanished)
+async def _heirs(connection: asyncpg.Connection, regroups: Sequence[Regroup]) -> dict[UUID, UUID]:
+    """Return for each customer that is gone the one who has its own identifier now."""
+    gone = sorted({id_ for group in regroups for id_ in group.former - group.present})
+    rows = await connection.fetch(_HEIRS, gone)
+    return {row["own_id"]: row["customer_id"] for row in rows}
+
+
+async def _forget(connection: asyncpg.Connection, heirs: Mapping[UUID, UUID]) -> None:
+    """Let the heirs of customers that are gone have what was superseded, drop their caches."""
+    if heirs:
+        await connection.execute(_INHERIT, list(heirs), list(heirs.values()))
+        for statement in _FORGET:
+            await connection.execute(statement, list(heirs))
 
 
 async def _save(
     connection: asyncpg.Connection,
-    followed: Mapping[JourneyKey, Followed],
     histories: Mapping[UUID, list[Touchpoint]],
+    after: _Outcome,
     now: Instant,
 ) -> None:
     profiles = {id_: profile_of(history) for id_, history in histories.items()}
     await save_profiles(connection, {i: p for i, p in profiles.items() if p}, now=now)
-    rows = {key: journey_row(done) for key, done in followed.items()}
+    rows = {key: journey_row(done) for key, done in after.followed.items()}
     await save_journeys(connection, rows, now=now)
+    await keep_snapshots(connection, after.snapshots)
 
 
-async def _tell(
-    connection: asyncpg.Connection,
+def _messages(
     regroup: Regroup,
+    heirs: Mapping[UUID, UUID],
     histories: Mapping[UUID, list[Touchpoint]],
-    now: Instant,
-) -> None:
-    """Put merges and splits into the outbox, under the customers that are there now."""
-    vanished = sorted(regroup.former - regroup.present)
-    heirs = {row["own_id"]: row["customer_id"] for row in await connection.fetch(_HEIRS, vanished)}
-    into: dict[UUID, list[str]] = {}
-    for gone in vanished:
-        into.setdefault(heirs[gone], []).append(str(gone))
-    told: list[tuple[UUID, str, JsonObject]] = [
-        (heir, "customer.merged", {"into": str(heir), "from": gone}) for heir, gone in into.items()
-    ]
-    if len(histories) > 1:
-        parts = [str(id_) for id_ in sorted(histories)]
-        told += [
-            (id_, "customer.split", {"from": str(id_), "into": parts}) for id_ in regroup.former
-        ]
-    for customer_id, kind, data in told:
-        content = {**data, "cause": regroup.cause, "at": rfc3339(now)}
-        text = msgspec.json.encode(content).decode()
-        await connection.execute(_TELL, customer_id, kind, text, datetime_of(now))
+    at: str,
+) -> Iterator[tuple[UUID, str, JsonObject]]:
+    """Say which customers were merged into others, and which were split."""
+    merged: dict[UUID, list[str]] = {}
+    for gone in sorted(regroup.former - regroup.present):
+        merged.setdefault(heirs[gone], []).append(str(gone))
+    for heir, from_ in merged.items():
+        content: JsonObject = {"into": str(heir), "from": from_, "cause": regroup.cause, "at": at}
+        yield heir, "customer.merged", content
+    for former in sorted(regroup.former):
+        into = sorted({str(p) for f, p in regroup.paths if f == former and p in histories})
+        if len(into) > 1:
+            content = {"from": str(former), "into": into, "cause": regroup.cause, "at": at}
+            yield former, "customer.split", content

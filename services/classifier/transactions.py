@@ -8,7 +8,7 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.errors import DatabaseUnavailable
+from shared.errors import DatabaseUnavailable, RetryableError
 from shared.instants import Instant, instant_of
 from shared.storage.engine import checked_out
 
@@ -16,7 +16,6 @@ AWAY: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
@@ -27,17 +26,26 @@ AWAY: Final = (
 """What lies with the surroundings: the same work may succeed later."""
 
 
+class TransactionConflict(RetryableError):
+    """Another transaction was in the way and this one is undone; the same may succeed at once."""
+
+    code = "transaction_conflict"
+
+
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]:
     """Yield a connection in a transaction, committed at the end of the block.
 
     Raises:
+        TransactionConflict: it is undone because of another one.
         DatabaseUnavailable: the database went away or gave up; whether a commit that was under
             way took place is unknown.
     """
     try:
         async with checked_out(engine) as connection, connection.transaction():
             yield connection
+    except asyncpg.TransactionRollbackError as error:
+        raise TransactionConflict(f"undone by the database: {error}") from error
     except AWAY as error:
         raise DatabaseUnavailable(f"the database did not finish: {error}") from error
 

@@ -10,6 +10,7 @@ import msgspec
 
 from services.classifier.following import Published, Restatement
 from services.classifier.journeys import JourneyKey
+from services.classifier.outbox import tell
 from shared.instants import Instant, datetime_of, rfc3339
 from shared.journey.moves import Move, cause_document
 from shared.journey.render import move_document
@@ -44,13 +45,6 @@ UPDATE transitions t
     AS moved (customer_id, model_id, id, n, new_customer_id, new_id)
  WHERE t.customer_id = moved.customer_id AND t.model_id = moved.model_id
    AND t.id = moved.id AND t.n = moved.n
-"""
-_TELL: Final = """
-INSERT INTO outbox (customer_id, type, data, created_at)
-SELECT customer_id, type, data::json, $4
-  FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY
-    AS given (customer_id, type, data, place)
- ORDER BY place
 """
 _encoder: Final = msgspec.json.Encoder()
 
@@ -91,13 +85,12 @@ async def publish(
         return
     await _supersede(connection, changes, decided_at)
     numbers = await _assert(connection, changes, decided_at)
-    told = [
-        (change.key.customer_id, kind, _encoder.encode(data).decode())
+    messages = [
+        (change.key.customer_id, kind, data)
         for change in changes
         for kind, data in _messages(change, numbers, decided_at)
     ]
-    columns = (list(column) for column in zip(*told, strict=True))
-    await connection.execute(_TELL, *columns, datetime_of(decided_at))
+    await tell(connection, messages, at=decided_at)
 
 
 async def _supersede(

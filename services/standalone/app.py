@@ -118,7 +118,22 @@ async def _start(
     await stack.enter_async_context(
         _running(lambda stopping: serve(front, listener.socket, stopping=stopping))
     )
+    await _answers(listener)
     return Started(listener.url, credentials, is_first_start, data)
+
+
+async def _answers(listener: Listener) -> None:
+    """Return once connections are taken: the server begins to listen a moment after its start."""
+    host, port = listener.socket.getsockname()[:2]
+    async with asyncio.timeout(STOP_SECONDS):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(host, port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                return
 
 
 @asynccontextmanager

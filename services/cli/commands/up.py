@@ -1,6 +1,7 @@
 """``journeyline up``: the whole product in one process on one port."""
 
 import asyncio
+import logging
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ DatabaseUrl = Annotated[
     typer.Option("--database-url", envvar="DATABASE_URL", help="instead of the embedded one"),
 ]
 
+Verbose = Annotated[bool, typer.Option("--verbose", help="log what goes well, too")]
+
 _console = Console(stderr=True, highlight=False)
 
 
@@ -34,9 +37,10 @@ def up(
     data: DataFolder = DEFAULT_DATA,
     demo: Demo = True,
     database_url: DatabaseUrl = None,
+    verbose: Verbose = False,
 ) -> None:
     """Start ingest, classifier and API on one port; Ctrl-C stops them."""
-    configure_logs()
+    configure_logs(level=logging.INFO if verbose else logging.WARNING)
     options = Options(host=host, port=port, data=data, database_url=database_url)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_stopped(options, demo=demo))
@@ -70,7 +74,7 @@ async def _run(options: Options, *, demo: bool) -> None:
 
 
 def _say(sentence: str) -> None:
-    _console.print(sentence, markup=False)
+    _console.print(sentence, markup=False, soft_wrap=True)
 
 
 def _greet(started: Started) -> None:

@@ -29,7 +29,8 @@ async def play_on_first_start(
     try:
         await _play(target, console)
     except JourneylineError as error:
-        console.print(f"The demo could not be played: {error.message}", markup=False)
+        told = f"The demo could not be played: {error.message}"
+        console.print(told, markup=False, soft_wrap=True)
         return
     mark.unlink(missing_ok=True)
     console.print(
@@ -38,6 +39,7 @@ async def play_on_first_start(
         "`journeyline demo --remove` takes it out again.",
         markup=False,
         highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -224,3 +224,20 @@ async def test_a_touchpoint_that_comes_after_its_deadline_was_published_takes_it
     assert activity[1]["at"] == datetime_of(START + 110 * DAY)
     retracted = [kind for kind, _ in await classifier.outbox() if kind.endswith("retracted")]
     assert len(retracted) == 2
+
+
+async def test_an_identifier_that_changes_hands_is_a_split_of_its_former_customer(
+    classifier: Classifier,
+) -> None:
+    await classifier.feed(
+        Sent("p", ("phone:+49301",), at=START - HOUR),
+        Sent("b", ("user_id:bob", "phone:+49301"), at=START + HOUR),
+        Sent("a0", ("user_id:ana",), at=START - HOUR),
+    )
+    before = len(await classifier.outbox())
+    await classifier.feed(Sent("a", ("user_id:ana", "phone:+49301"), at=START))
+    told = [(kind, data) for kind, data in (await classifier.outbox())[before:]]
+    splits = [data for kind, data in told if kind == "customer.split"]
+    assert len(splits) == 1
+    assert len(list(str(splits[0]["into"]).split(","))) == 2
+    assert not [kind for kind, _ in told if kind == "customer.merged"]
