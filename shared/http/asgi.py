@@ -8,6 +8,7 @@ import re
 import secrets
 import zlib
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from http import HTTPStatus
 from typing import Final, TypeAlias
 from urllib.parse import unquote
 
@@ -28,6 +29,7 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP_FRAME: Final = 16 + zlib.MAX_WBITS
 _MOST_MEMBERS: Final = 16
 """Gzip files may be concatenated; each further one costs a copy of the rest."""
+_BODILESS: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.-]{1,128}")
 
 
@@ -139,9 +141,9 @@ async def read_inflated(
 
 
 async def respond(send: Send, status: int, body: bytes, headers: Headers = (JSON,)) -> None:
-    """Send a whole answer; Content-Length is added here."""
+    """Send a whole answer; Content-Length is added here, where the status lets a body follow."""
     length = (b"content-length", str(len(body)).encode())
-    fields = [*headers] if status == 204 else [*headers, length]  # noqa: PLR2004 - no content
+    fields = [*headers] if status in _BODILESS else [*headers, length]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
 
