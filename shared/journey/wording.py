@@ -1,7 +1,8 @@
 """Conditions as a model writes them, and as people say them."""
 
 import json
-from typing import assert_never
+from collections.abc import Mapping
+from typing import Final, assert_never
 
 from shared.journey.conditions import (
     ActivityIs,
@@ -19,11 +20,20 @@ from shared.journey.conditions import (
     TraitIs,
 )
 from shared.journey.durations import Duration
-from shared.journey.matchers import Comparison
+from shared.journey.matchers import Comparison, Operator
 from shared.touchpoints import JsonObject
 
-_SIGNS = {"eq": "is", "ne": "is not", "gt": "over", "gte": "at least", "lt": "under"}
-_MORE_SIGNS = {"lte": "at most", "in": "one of", "prefix": "begins with"}
+_WORDS: Final[Mapping[Operator, str]] = {
+    "eq": "is",
+    "ne": "is not",
+    "gt": "is over",
+    "gte": "is at least",
+    "lt": "is under",
+    "lte": "is at most",
+    "in": "is one of",
+    "contains": "contains",
+    "prefix": "begins with",
+}
 
 
 def condition_document(condition: Condition) -> JsonObject:
@@ -106,7 +116,7 @@ def _state_phrase(
             return f"a score {score} of {_bound_phrase(bound)}"
         case TraitIs(path, tests):
             asked = " and ".join(map(_test_phrase, tests))
-            return f"the trait {'.'.join(path)} to be {asked}"
+            return f"a trait {'.'.join(path)} that {asked}"
         case InStageFor(duration):
             return f"{duration.text} in the stage"
         case ActivityIs(states):
@@ -127,6 +137,5 @@ def _within_phrase(within: Duration | None) -> str:
 
 def _test_phrase(test: Comparison) -> str:
     if test.operator == "exists":
-        return "present" if test.operand is True else "absent"
-    word = {**_SIGNS, **_MORE_SIGNS, "contains": "containing"}[test.operator]
-    return f"{word} {json.dumps(test.operand, ensure_ascii=False)}"
+        return "is there" if test.operand is True else "is missing"
+    return f"{_WORDS[test.operator]} {json.dumps(test.operand, ensure_ascii=False)}"

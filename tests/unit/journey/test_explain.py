@@ -126,9 +126,26 @@ def test_sentences_say_figures_only_where_something_is_counted() -> None:
     }
     (_, sentence, _) = explained(when, touch("x", 1), as_of=1).text
     assert sentence == (
-        'second (up) needs a touchpoint that is a; the trait plan to be one of ["pro"]; '
+        'second (up) needs a touchpoint that is a; a trait plan that is one of ["pro"]; '
         "a score heat of at least 9 (has 0.0)."
     )
+
+
+def test_a_stage_that_time_led_to_says_since_when_it_was_due() -> None:
+    leaving: JsonValue = [{"rule": "on", "after": "P2D", "to": "second"}]
+    folding = Fold(compiled(document([stage("first", leave=leaving), stage("second")])))
+    folding.apply(touch("x", 0))
+    folding.advance(day(2))
+    assert explain(folding, day(2)).text[0] == (
+        "In Second since 2026-01-03T00:00:00Z by rule on: P2D passed since 2026-01-01T00:00:00Z."
+    )
+
+
+def test_a_rule_that_holds_by_now_waits_for_a_touchpoint() -> None:
+    when: JsonValue = {"any": [{"signal": "a"}, {"signal": "b", "at_most": 0, "within": "P1D"}]}
+    given: JsonValue = {"all": [{"signal": "c", "at_least": 1}, when]}
+    (_, sentence, _) = explained(given, touch("b", 0), touch("c", 0.5), as_of=2).text
+    assert sentence == "second (up): holds, but only a touchpoint can decide it."
 
 
 def test_without_a_touchpoint_there_is_no_why() -> None:

@@ -54,6 +54,12 @@ def passes(value: JsonValue, **tests: JsonValue) -> bool:
         {"any": [{"type": "visit"}, {"channel": "web"}]},
         {"all": [{"type": "order"}, {"where": {"properties.value": {"gt": 9}}}]},
         {"not": {"type": "visit"}},
+        {
+            "any": [
+                {"where": {"properties.value": {"lt": 5}}},
+                {"where": {"traits.plan": {"in": ["pro"]}}},
+            ]
+        },
         {"not": {"where": {"properties.value": {"gt": 10}}}},
     ],
 )
