@@ -24,10 +24,13 @@ _SECRET_NAMES: Final = frozenset(
     | {"authorization", "cookie", "signature", "x-write-key", "database_url", "dsn"}
 )
 _SECRET_TEXT: Final = re.compile(
-    r"(?P<key>\b(?:wk|sk|whsec)_[0-9A-Za-z]{4,12})[0-9A-Za-z_+/=-]*"
+    r"(?P<key>\b(?:(?:wk|sk)_(?:[0-9A-Za-z]{8}_)?|whsec_))[0-9A-Za-z_+/=-]{8,}"
     r"|(?P<scheme>\b[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/@]+@"
-    r"|(?P<credentials>\b(?:[Bb]earer|[Bb]asic) )[A-Za-z0-9._~+/=-]{8,}"
+    r"|(?P<credentials>\b[Bb](?:earer|asic) )[A-Za-z0-9._~+/=-]{20,}"
 )
+"""Of a key, its id may be read."""
+_TOO_TALKATIVE: Final = ("httpx", "uvicorn", "alembic.runtime.plugins")
+"""What these say of a request holds its address, and with it identifiers of customers."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
@@ -69,7 +72,8 @@ def configure_logs(
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    logging.getLogger("uvicorn.access").propagate = False
+    for name in _TOO_TALKATIVE:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
 def blot_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
