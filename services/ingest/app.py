@@ -1,21 +1,28 @@
 """Ingest's composition: its endpoints over a log and a directory of keys and sources."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final
 from uuid import UUID, uuid4
 
-from starlette.types import ASGIApp
+import msgspec
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ingest.intake import Intake
 from services.ingest.limits import MOST_BYTES_IN_FLIGHT, BytesInFlight, RateLimits
+from services.ingest.openapi import openapi_paths, openapi_schemas
 from services.ingest.routes import touchpoints
 from services.ingest.senders import Directory
 from shared.clock import Clock
+from shared.http.asgi import by_method, respond
+from shared.http.docs import docs_routes
+from shared.http.front import Front
+from shared.http.health import Check, health_routes
+from shared.http.problems import install_problems
 from shared.log.port import LogWriter
 
-Check: TypeAlias = Callable[[], Awaitable[str | None]]
-"""Returns None if all is well, else a sentence that says what is not."""
+TITLE: Final = "Journeyline ingest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +66,35 @@ def build_ingest(
         hot_routes={touchpoints.PATH: touchpoints.touchpoints_endpoint(intake)},
         checks={"log": log.check, "keys": directory.check},
     )
+
+
+def create_app(ingest: Ingest, *, checks: Mapping[str, Check] | None = None) -> ASGIApp:
+    """Return what a server runs for ingest alone: its routes, health, metrics and documentation.
+
+    Args:
+        ingest: From ``build_ingest``.
+        checks: What readiness asks besides.
+    """
+    rest = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    install_problems(rest)
+    routes = {
+        **ingest.hot_routes,
+        **health_routes({**ingest.checks, **(checks or {})}),
+        **docs_routes(TITLE),
+        "/openapi.json": by_method({"GET": _answer_openapi}),
+    }
+    return Front(routes, rest)
+
+
+_OPENAPI: Final = msgspec.json.encode(
+    {
+        "openapi": "3.1.0",
+        "info": {"title": TITLE, "version": "1"},
+        "paths": openapi_paths(),
+        "components": {"schemas": openapi_schemas()},
+    }
+)
+
+
+async def _answer_openapi(_: Scope, __: Receive, send: Send) -> None:
+    await respond(send, 200, _OPENAPI)

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.ingest.limits import MOST_BYTES_IN_FLIGHT
 
+PREFIX: Final = "INGEST_"
 _MIB: Final = 1 << 20
 
 
@@ -17,7 +18,7 @@ class IngestSettings(BaseSettings):
     Built once, in ``__main__``; every other module is handed the values it needs.
     """
 
-    model_config = SettingsConfigDict(env_prefix="INGEST_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     database_url: Annotated[str, Field(description="postgresql://…, for keys and sources")]
     log_path: Annotated[Path, Field(description="the embedded log's file")]
@@ -35,3 +36,13 @@ class IngestSettings(BaseSettings):
     def pepper(self) -> bytes:
         """What key digests are made under."""
         return self.key_pepper.get_secret_value().encode()
+
+
+def faults_in_settings(error: ValidationError) -> str:
+    """Say which variables of the environment are wrong, and why, without their values."""
+    faults = [(str(fault["loc"][0]), fault["msg"]) for fault in error.errors(include_input=False)]
+    return "; ".join(f"{_variable(name)}: {message}" for name, message in faults)
+
+
+def _variable(field: str) -> str:
+    return PREFIX + field.upper() if field in IngestSettings.model_fields else field
