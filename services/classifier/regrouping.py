@@ -219,10 +219,7 @@ async def _save(
 
 
 def _messages(
-    regroup: Regroup,
-    heirs: Mapping[UUID, UUID],
-    histories: Mapping[UUID, list[Touchpoint]],
-    at: str,
+    regroup: Regroup, heirs: Mapping[UUID, UUID], histories: Collection[UUID], at: str
 ) -> Iterator[tuple[UUID, str, JsonObject]]:
     """Say which customers were merged into others, and which were split."""
     merged: dict[UUID, list[str]] = {}
