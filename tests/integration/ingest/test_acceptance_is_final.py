@@ -39,7 +39,13 @@ def hostile_items() -> list[JsonObject]:
         members: list[JsonObject] = [
             {"event_id": text},
             {"text": text},
-            {"customer": {"user_id": f" {text}", "email": f"{text[:150]}@x.example", "phone": text}},
+            {
+                "customer": {
+                    "user_id": f" {text}",
+                    "email": f"{text[:150]}@x.example",
+                    "phone": text,
+                }
+            },
             {"properties": {text: [text, {text: text}]}, "context": {text: text}},
             {"traits": {text: text, "order_id": text}},
         ]
