@@ -111,6 +111,11 @@ class History:
                 return running
         raise KeyError(path)
 
+    def prune_sums(self, now: Instant) -> None:
+        """Let the numbers that fell out of their window go, so that none is looked at twice."""
+        for running in self.sums:
+            running.prune(now)
+
     def freeze(self) -> FrozenHistory:
         """Return all that is needed to go on."""
         return FrozenHistory(

@@ -34,6 +34,9 @@ def take_in(program: Program, situation: Situation, plan: Plan, touchpoint: Touc
         for signal in plan.rich:
             situation.history(signal).add(touchpoint, situation.traits)
         plan = _undo(program, situation, plan, touchpoint)
+        for signal in plan.summed:
+            if signal in situation.histories:
+                situation.histories[signal].prune_sums(touchpoint.at)
     if plan.points:
         situation.add_points(plan.points, touchpoint.at)
     return plan

@@ -18,6 +18,7 @@ class Plan:
 
     ``simple`` signals need nothing but to be counted, ``rich`` ones have values to be read,
     ``undoable`` ones may be undone on arrival; ``undoing`` are those that a matched signal undoes.
+    ``summed`` are all signals with sums over windows, if rules are to be looked at.
     ``points`` are score position, sum of points and half-life. ``restarts`` and ``enters`` are
     by slot; ``triggers`` says whether there are any.
     """
@@ -27,6 +28,7 @@ class Plan:
     rich: tuple[int, ...]
     undoable: tuple[int, ...]
     undoing: tuple[int, ...]
+    summed: tuple[int, ...]
     involved: bool
     points: tuple[tuple[int, float, Micros], ...]
     triggers: bool

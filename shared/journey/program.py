@@ -59,6 +59,11 @@ class Program:
         )
         self._reactions: dict[tuple[str, ...], Reaction] = {}
         self._plans: dict[tuple[int, ...], Plan] = {}
+        self._summed = tuple(
+            index
+            for index, need in enumerate(self.needs)
+            if any(asked.within is not None for asked in need.sums)
+        )
         self._undone_by = _undone_by(model, self.positions)
         self.points = _points(model, self.positions)
 
@@ -129,15 +134,18 @@ class Program:
         rich = tuple(index for index, need in needs if not need.plain and need.undo is None)
         undoable = tuple(index for index, need in needs if need.undo is not None)
         restarts, enters = self._looks(self._restarts, keys), self._looks(self._enters, keys)
+        triggers = any(restarts) or any(enters)
+        summed = self._summed if triggers else ()
         return Plan(
             live=live,
             simple=tuple(index for index, need in needs if need.plain),
             rich=rich,
             undoable=undoable,
             undoing=undoing,
-            involved=bool(rich or undoable or undoing),
+            summed=summed,
+            involved=bool(rich or undoable or undoing or summed),
             points=self._sum_points(live),
-            triggers=any(restarts) or any(enters),
+            triggers=triggers,
             restarts=restarts,
             enters=enters,
         )

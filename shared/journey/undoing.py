@@ -3,7 +3,7 @@
 Only the last ``within`` can be undone, so only that much is remembered by value.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
@@ -39,10 +39,10 @@ class UndoableHistory(History):
         super().__init__(needs)
         self._undo = undo
         self._last: Seen | None = None
-        self._by_value: dict[str, list[Identity]] = {}
+        self._by_value: dict[str, deque[Identity]] = {}
         self.live: OrderedDict[Identity, LiveMatch] = OrderedDict()
         self.known: OrderedDict[str, Instant] = OrderedDict()
-        self.waiting: OrderedDict[str, list[Instant]] = OrderedDict()
+        self.waiting: OrderedDict[str, deque[Instant]] = OrderedDict()
 
     @property
     def last(self) -> Seen | None:
@@ -59,11 +59,14 @@ class UndoableHistory(History):
             return False
         within = self._undo.within
         times = self.waiting[value]
-        in_time = [time for time in times if within is None or time >= at - within]
-        times[:] = in_time[1:]
+        while times and within is not None and times[0] < at - within:
+            times.popleft()
+        waited = bool(times)
+        if waited:
+            times.popleft()
         if not times:
             del self.waiting[value]
-        return bool(in_time)
+        return waited
 
     def undo(self, value: str, at: Instant) -> list[Seen]:
         """Take back the live matches of *value*; the touchpoint at *at* waits if none was known.
@@ -74,7 +77,7 @@ class UndoableHistory(History):
         within = self._undo.within
         known_at = self.known.get(value)
         if known_at is None or (within is not None and known_at < at - within):
-            self.waiting.setdefault(value, []).append(at)
+            self.waiting.setdefault(value, deque()).append(at)
             self.waiting.move_to_end(value)
             self._forget(at)
             return []
@@ -114,7 +117,7 @@ class UndoableHistory(History):
         identity = Identity(match.seen.source, match.seen.event_id)
         self.live[identity] = match
         if match.value is not None:
-            self._by_value.setdefault(match.value, []).append(identity)
+            self._by_value.setdefault(match.value, deque()).append(identity)
 
     def _forget(self, now: Instant) -> None:
         """Drop what nothing can ask for from *now* on."""
@@ -137,7 +140,7 @@ class UndoableHistory(History):
     def _forget_identity(self, identity: Identity, value: str | None) -> None:
         identities = self._by_value.get(value) if value is not None else None
         if identities and value is not None and identities[0] == identity:
-            identities.pop(0)
+            identities.popleft()
             if not identities:
                 del self._by_value[value]
 
@@ -185,7 +188,7 @@ class UndoableHistory(History):
         for place, value, others in frozen.undo.live:
             self._put(LiveMatch(place, value, others))
         self._know_again(dict(frozen.undo.known))
-        self.waiting.update((value, list(times)) for value, times in frozen.undo.waiting)
+        self.waiting.update((value, deque(times)) for value, times in frozen.undo.waiting)
 
     def _is_live(self, value: str, at: Instant) -> bool:
         """Tell whether the newest live match of *value* is from *at*; it need not be said twice."""

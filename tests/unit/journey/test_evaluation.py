@@ -188,3 +188,14 @@ def test_evidence_of_a_score_is_the_newest_five_with_positive_points() -> None:
     when: JsonValue = {"score": "heat", "at_least": 7}
     history = [touch("a", 1), touch("b", 1.5), touch("c", 1.7), touch("a", 1.8)]
     assert evidence(when, *history, touch("a", 1.9)) == ["a@1.9", "a@1.8", "a@1"]
+
+
+def test_a_sum_asked_for_long_after_its_window_is_zero_each_time() -> None:
+    summed: JsonObject = {"signal": "a", "sum": "properties.v", "at_most": 0, "within": "P1D"}
+    when: JsonValue = {"all": [{"signal": "b"}, {"trait": "never", "exists": True}, summed]}
+    late: JsonValue = {"all": [{"signal": "c"}, summed]}
+    given = two_stages({"any": [when, late]})
+    history = [touch("a", at / 1e6, str(at), v=1) for at in range(5_000)]
+    asked = [touch("b", 2 + at / 1e6, str(at)) for at in range(5_000)]
+    assert stage_of(given, *history, *asked, touch("c", 3), as_of=3) == "second"
+    assert stage_of(given, *history, touch("c", 0.5), as_of=3) == "first"

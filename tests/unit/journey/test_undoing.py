@@ -235,3 +235,15 @@ def test_a_snapshot_keeps_what_may_be_undone_and_what_waits() -> None:
         whole.apply(touchpoint)
         going.apply(touchpoint)
         assert going.freeze() == whole.freeze()
+
+
+def test_a_flood_of_undos_that_wait_is_worked_off_one_by_one() -> None:
+    program = compiled(shop())
+    folding = Fold(program)
+    for number in range(20_000):
+        folding.apply(returned(number / 1e6, "o", f"r{number}"))
+    for number in range(20_000):
+        folding.apply(bought(1 + number / 1e6, "o", f"b{number}"))
+    assert folding.journey(day(2)).counts["bought"] == 0
+    folding.apply(bought(3))
+    assert folding.journey(day(3)).counts["bought"] == 1
