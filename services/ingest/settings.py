@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.ingest.limits import MOST_BYTES_IN_FLIGHT
@@ -36,13 +36,3 @@ class IngestSettings(BaseSettings):
     def pepper(self) -> bytes:
         """What key digests are made under."""
         return self.key_pepper.get_secret_value().encode()
-
-
-def faults_in_settings(error: ValidationError) -> str:
-    """Say which variables of the environment are wrong, and why, without their values."""
-    faults = [(str(fault["loc"][0]), fault["msg"]) for fault in error.errors(include_input=False)]
-    return "; ".join(f"{_variable(name)}: {message}" for name, message in faults)
-
-
-def _variable(field: str) -> str:
-    return PREFIX + field.upper() if field in IngestSettings.model_fields else field

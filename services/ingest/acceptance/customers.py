@@ -42,7 +42,7 @@ def _named(customer: JsonObject, terms: Terms, found: Findings) -> list[Identifi
             continue
         normalised, flags = normalise(kind, value, phone_region=region)
         for flag in flags:
-            found.flag(Flag(flag))
+            found.flag(flag)
         if len(value) > LONGEST_VALUE or len(normalised) > LONGEST_VALUE:
             message = f"must have at most {LONGEST_VALUE} characters"
             found.fault(f"customer.{kind}", Reason.TOO_LONG, message)

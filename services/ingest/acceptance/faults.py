@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from services.ingest.acceptance.limits import MOST_FAULTS
-from services.ingest.acceptance.reasons import Flag, Reason
+from services.ingest.acceptance.reasons import Reason
 from shared.errors import Fault, Invalid
 
 
@@ -12,17 +12,17 @@ class Findings:
     """Collects the first faults, and each flag once, in the order in which they are found."""
 
     faults: list[Fault] = field(default_factory=list)
-    flags: list[Flag] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
 
     def fault(self, path: str, reason: Reason, message: str) -> None:
         """Note what is wrong at *path*; *message* says what it must be."""
         if len(self.faults) < MOST_FAULTS:
             self.faults.append(Fault(path, reason.value, message))
 
-    def flag(self, flag: Flag) -> None:
+    def flag(self, flag: str) -> None:
         """Note *flag* unless it is noted already."""
         if flag not in self.flags:
-            self.flags.append(flag)
+            self.flags.append(str(flag))
 
     def settle(self) -> None:
         """Go on only if nothing is wrong.

@@ -1,7 +1,6 @@
 """One item into one log record: accepted, or refused with its reasons; pure."""
 
 import hashlib
-from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -13,11 +12,11 @@ from services.ingest.acceptance.limits import ITEM_BYTES, LONGEST_NAME
 from services.ingest.acceptance.native import Given, read_item, read_members
 from services.ingest.acceptance.reasons import Flag, Reason
 from services.ingest.acceptance.terms import Terms
-from services.ingest.acceptance.times import Moment, effective_time, read_moment
+from services.ingest.acceptance.timing import times_of
 from services.ingest.acceptance.types import check_type
 from services.ingest.acceptance.values import NUL, REPLACEMENT
 from shared.errors import Fault, Invalid
-from shared.instants import datetime_of, rfc3339
+from shared.instants import instant_of, rfc3339
 from shared.records import (
     RAW_KEPT_BYTES,
     Record,
@@ -67,81 +66,41 @@ def accept(members: JsonObject, terms: Terms, *, ordinal: int = 0) -> Touchpoint
 
 
 def _accept(given: Given, terms: Terms, found: Findings, ordinal: int = 0) -> TouchpointRecord:
-    check_type(given.type, terms.source, found)
+    source = terms.source
+    check_type(given.type, source, found)
     identifiers = identifiers_in(given.customer, terms, found)
-    occurred_at = _time(given.occurred_at, "occurred_at", found)
-    sent_at = _time(given.sent_at, "sent_at", found)
-    effective_at = _effective_at(occurred_at, sent_at, terms, found)
+    times = times_of(given, terms, found)
     found.settle()
     data = TouchpointData(
         type=given.type,
-        channel=given.channel or terms.source.channel,
+        channel=given.channel or source.channel,
         identifiers=tuple(map(str, identifiers)),
         received_at=terms.received,
-        effective_at=effective_at,
-        occurred_at=occurred_at and occurred_at.written,
-        sent_at=sent_at and sent_at.written,
+        effective_at=times.effective_at,
+        occurred_at=times.occurred_at,
+        sent_at=times.sent_at,
         properties=given.properties or {},
         context=given.context or {},
         traits=given.traits or {},
         text=given.text,
-        links=_links(given.type, terms),
-        historical=terms.historical or terms.source.settings.historical,
+        links=source.settings.links is Links.ALL or given.type in _LINKING_TYPES,
+        historical=terms.historical or source.settings.historical,
     )
-    event_id = given.event_id
-    if event_id is None:
-        event_id = _new_event_id(data, occurred_at, terms, found, ordinal)
+    event_id = given.event_id or _new_event_id(data, terms, found, ordinal)
     if found.flags:
-        flags = tuple(flag.value for flag in found.flags)
-        data = msgspec.structs.replace(data, flags=flags)
-    return touchpoint_record(terms.source.name, event_id, data)
+        data = msgspec.structs.replace(data, flags=tuple(found.flags))
+    return touchpoint_record(source.name, event_id, data)
 
 
-def _time(text: str | None, name: str, found: Findings) -> Moment | None:
-    if text is None:
-        return None
-    try:
-        return read_moment(text)
-    except ValueError as error:
-        found.fault(name, Reason.INVALID_TIME, f"must be a time: {text[:40]!r} {error}")
-        return None
-
-
-def _effective_at(
-    occurred_at: Moment | None, sent_at: Moment | None, terms: Terms, found: Findings
-) -> datetime:
-    if occurred_at is None:
-        return terms.received
-    try:
-        at, flags = effective_time(
-            occurred_at.at,
-            sent_at.at if sent_at and terms.corrects_skew else None,
-            received_at=terms.received_at,
-            skew_limit=terms.source.settings.skew_limit,
-        )
-    except ValueError as error:
-        found.fault("occurred_at", Reason.INVALID_TIME, str(error))
-        return terms.received
-    for flag in flags:
-        found.flag(flag)
-    return occurred_at.written if at == occurred_at.at else datetime_of(at)
-
-
-def _links(touchpoint_type: str, terms: Terms) -> bool:
-    return terms.source.settings.links is Links.ALL or touchpoint_type in _LINKING_TYPES
-
-
-def _new_event_id(
-    data: TouchpointData, occurred_at: Moment | None, terms: Terms, found: Findings, ordinal: int
-) -> str:
-    if occurred_at is None:
+def _new_event_id(data: TouchpointData, terms: Terms, found: Findings, ordinal: int) -> str:
+    if data.occurred_at is None:
         found.flag(Flag.ID_ASSIGNED)
         return str(terms.new_id())
     content: JsonObject = {
         "source": terms.source.name,
         "type": data.type,
         "channel": data.channel.value,
-        "occurred_at": rfc3339(occurred_at.at),
+        "occurred_at": rfc3339(instant_of(data.occurred_at)),
         "customer": dict(identifier.split(":", 1) for identifier in data.identifiers),
         "properties": data.properties,
         "traits": data.traits,
