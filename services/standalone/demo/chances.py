@@ -15,8 +15,8 @@ ONLY_LOOKS_IN: Chance = 0.16
 
 # Considering.
 DAYS_TO_NEXT_VISIT: Span = (1, 9)
-VISITS_BEFORE_DECIDING: Span = (1, 5)
-LOOKS_IN_A_VISIT: Span = (1, 4)
+VISITS_BEFORE_DECIDING: Span = (1, 4)
+LOOKS_IN_A_VISIT: Span = (1, 3)
 LOOKS_UP_A_CATEGORY: Chance = 0.4
 SEARCHES: Chance = 0.25
 RESEARCHES: Chance = 0.2
@@ -59,7 +59,7 @@ DAYS_LAPSED: Span = (60, 240)
 HAS_SECOND_DEVICE: Chance = 0.35
 USES_SECOND_DEVICE: Chance = 0.4
 LOGS_IN_ON_IT: Chance = 0.85
-DAYS_BETWEEN_NEWSLETTERS: Final = 10
+DAYS_BETWEEN_NEWSLETTERS: Final = 14
 DAYS_OF_ATTENTION: Final = 45  # so long after a visit newsletters are opened often
 OPENS_WHEN_ATTENTIVE: Chance = 0.5
 OPENS_OTHERWISE: Chance = 0.03

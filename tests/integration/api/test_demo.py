@@ -1,13 +1,11 @@
 """``DELETE /v1/demo`` takes the demo out, for those who may."""
 
-from services.api.routes.demo import router
 from shared.keys import Scope
 from tests.fixtures.served_api import client_of, served_api
 
 
 async def test_the_demo_is_removed_and_counted(database_url: str) -> None:
     async with served_api(database_url) as served:
-        served.app.include_router(router)
         answer = await served.client.delete("/v1/demo")
         assert answer.status_code == 200
         content = answer.json()
@@ -18,7 +16,6 @@ async def test_the_demo_is_removed_and_counted(database_url: str) -> None:
 
 async def test_only_an_admin_may_remove_it(database_url: str) -> None:
     async with served_api(database_url) as served:
-        served.app.include_router(router)
         for scope in set(Scope) - {Scope.ADMIN}:
             async with client_of(served.app, f"sk_{scope}") as client:
                 assert (await client.delete("/v1/demo")).status_code == 403
