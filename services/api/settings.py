@@ -3,10 +3,12 @@
 import hashlib
 import hmac
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX: Final = "API_"
 
 
 class ApiSettings(BaseSettings):
@@ -15,11 +17,10 @@ class ApiSettings(BaseSettings):
     Built once, in ``__main__``; every other module is handed the values it needs.
     """
 
-    model_config = SettingsConfigDict(env_prefix="API_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     database_url: Annotated[str, Field(description="postgresql://…, the primary")]
-    log_path: Annotated[Path, Field(description="the embedded log's file")]
-    topic: Annotated[str, Field(validation_alias="KAFKA_TOPIC")] = "touchpoints"
+    log_path: Annotated[Path, Field(description="the embedded log's file, for the ledger")]
     key_pepper: Annotated[
         SecretStr, Field(validation_alias="KEY_PEPPER", min_length=16, description="for digests")
     ]
@@ -32,7 +33,7 @@ class ApiSettings(BaseSettings):
         """What key digests are made under."""
         return self.key_pepper.get_secret_value().encode()
 
-
-def cursor_secret(pepper: bytes) -> bytes:
-    """Return the secret that signs cursors: the same in all processes that share *pepper*."""
-    return hmac.digest(pepper, b"journeyline cursors", hashlib.sha256)
+    @property
+    def cursor_secret(self) -> bytes:
+        """What signs cursors: the same in all processes that share the pepper."""
+        return hmac.digest(self.pepper, b"journeyline cursors", hashlib.sha256)

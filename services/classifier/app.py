@@ -12,6 +12,7 @@ from services.classifier.batch import LogIdentity, PostgresClassification
 from services.classifier.timers import Timers
 from services.classifier.worker import Worker
 from shared.clock import Clock
+from shared.http.health import Check
 from shared.identity.policy import Policy
 from shared.instants import SECOND, Micros
 from shared.log.port import LogReader
@@ -41,7 +42,7 @@ class Classifier:
         return f"no progress for {idle // SECOND} s" if idle > STUCK_AFTER else None
 
     @property
-    def checks(self) -> Mapping[str, object]:
+    def checks(self) -> Mapping[str, Check]:
         """What readiness asks."""
         return {"classifier": self.check_progress}
 

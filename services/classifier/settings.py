@@ -1,10 +1,12 @@
 """Settings of the classifier."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX: Final = "CLASSIFIER_"
 
 
 class ClassifierSettings(BaseSettings):
@@ -13,11 +15,11 @@ class ClassifierSettings(BaseSettings):
     Built once, in ``__main__``; every other module is handed the values it needs.
     """
 
-    model_config = SettingsConfigDict(env_prefix="CLASSIFIER_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
-    database_url: str
-    log_path: Path = Field(description="the embedded log's file")
+    database_url: Annotated[str, Field(description="postgresql://…, the primary")]
+    log_path: Annotated[Path, Field(description="the embedded log's file")]
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8082
-    timer_grace: Annotated[int, Field(ge=0, description="seconds")] = 0
-    pool_size: Annotated[int, Field(ge=2, le=50)] = 6
+    pool_size: Annotated[int, Field(ge=2, le=50)] = 8
+    timer_grace: Annotated[int, Field(ge=0, description="seconds a deadline waits longer")] = 0

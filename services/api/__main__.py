@@ -1,0 +1,52 @@
+"""Runs the API alone: ``python -m services.api``, configured by the environment."""
+
+import asyncio
+from contextlib import AsyncExitStack, closing
+
+from services.api.app import build_api, create_app
+from services.api.health import check_database
+from services.api.settings import ApiSettings
+from shared.clock import wall_clock
+from shared.http.health import not_stopping
+from shared.http.server import listen, serve
+from shared.lifecycle import run_service
+from shared.log.embedded import open_embedded_log
+from shared.storage.directory import DirectoryCache
+from shared.storage.engine import open_engine
+
+
+async def run(settings: ApiSettings, stopping: asyncio.Event) -> None:
+    """Serve until *stopping* is set, then finish what was begun.
+
+    Raises:
+        SetupError: The port or the log cannot be used; says what to do.
+    """
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(closing(listen(settings.host, settings.port)))
+        log = await stack.enter_async_context(open_embedded_log(settings.log_path))
+        engine = await stack.enter_async_context(
+            open_engine(settings.database_url, pool_size=settings.pool_size, name="journeyline-api")
+        )
+        directory = await stack.enter_async_context(
+            DirectoryCache(engine, settings.pepper, wall_clock)
+        )
+        api = build_api(
+            engine=engine,
+            directory=directory,
+            log_ends=log.reader().end_offsets,
+            topic=log.file.topic,
+            clock=wall_clock,
+            cursor_secret=settings.cursor_secret,
+            pepper=settings.pepper,
+        )
+        checks = {"process": not_stopping(stopping), "database": lambda: check_database(engine)}
+        await serve(create_app(api, checks), listener, stopping=stopping)
+
+
+def main() -> None:
+    """Run the API until told to stop."""
+    run_service("api", ApiSettings, run)
+
+
+if __name__ == "__main__":
+    main()
