@@ -9,9 +9,11 @@ from typing import Final, TypeAlias
 
 from services.api.app import build_api
 from services.api.health import check_database
+from services.api.openapi import Described
 from services.classifier.app import build_classifier
 from services.cli.connection import Credentials
 from services.ingest.app import build_ingest
+from services.ingest.openapi import openapi_paths, openapi_schemas
 from services.standalone.data_folder import DataFolder, open_data_folder
 from services.standalone.first_start import prepare
 from services.standalone.listening import Listener, listening
@@ -19,6 +21,7 @@ from services.standalone.postgres import running_postgres
 from services.standalone.retention import keep_log_short
 from services.standalone.secrets import load_secrets
 from shared.clock import wall_clock
+from shared.http.docs import docs_routes
 from shared.http.front import Front
 from shared.http.health import health_routes
 from shared.http.server import serve
@@ -104,13 +107,15 @@ async def _start(
         clock=wall_clock,
         cursor_secret=secrets.cursor_secret,
         pepper=secrets.key_pepper,
+        elsewhere=Described(openapi_paths(), openapi_schemas()),
     )
     checks = {
         **ingest.checks,
         "classifier": classifier.check_progress,
         "database": lambda: check_database(engine),
     }
-    front = Front({**ingest.hot_routes, **health_routes(checks)}, api)
+    plain = {**ingest.hot_routes, **health_routes(checks), **docs_routes("Journeyline")}
+    front = Front(plain, api)
     await stack.enter_async_context(_running(classifier.run))
     await stack.enter_async_context(
         _running(lambda stopping: keep_log_short(log, engine, wall_clock, stopping))

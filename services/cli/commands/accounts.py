@@ -6,6 +6,7 @@ from typing import Annotated, Final, TypeVar
 
 import msgspec
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -229,7 +230,7 @@ def _key_row(item: JsonObject) -> list[str | None]:
 
 
 def _print(header: tuple[str, ...], rows: list[list[str | None]] | list[list[str]]) -> None:
-    table = Table(*header)
+    table = Table(*header, box=SIMPLE)
     for row in rows:
         table.add_row(*(cell or NOTHING for cell in row))
     Console().print(table)

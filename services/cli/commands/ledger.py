@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -65,10 +66,11 @@ def ledger(
 
 
 def _table(found: Ledger) -> Table:
-    table = Table("partition", *COLUMNS)
+    topic = found.partitions[0].topic if found.partitions else ""
+    table = Table("partition", *COLUMNS, title=topic, box=SIMPLE)
     for row in found.partitions:
         cells = (str(getattr(row, name)) for name in COLUMNS)
-        table.add_row(f"{row.topic}/{row.partition}", *cells)
+        table.add_row(str(row.partition), *cells)
     table.add_section()
     table.add_row("total", *(str(getattr(found.total, name)) for name in COLUMNS))
     return table

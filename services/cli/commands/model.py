@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import msgspec
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -117,7 +118,7 @@ def _print_json(document: JsonObject) -> None:
 
 
 def _table(journeys: list[_Traced]) -> Table:
-    table = Table("customer", "stage", "since", "activity", "cycle", "moves")
+    table = Table("customer", "stage", "since", "activity", "cycle", "moves", box=SIMPLE)
     for journey in journeys:
         first = journey.identifiers[0] if journey.identifiers else {}
         table.add_row(

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import msgspec
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -101,7 +102,7 @@ def _heading(journey: Journey) -> str:
 
 
 def _table(items: list[Item]) -> Table:
-    table = Table("at", "what", "where", "from")
+    table = Table("at", "what", "where", "from", box=SIMPLE)
     for item in items:
         match item.kind:
             case "touchpoint":
