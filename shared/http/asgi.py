@@ -9,6 +9,7 @@ import secrets
 import zlib
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from http import HTTPStatus
+from itertools import count
 from typing import Final, TypeAlias
 from urllib.parse import unquote
 
@@ -29,6 +30,9 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP_FRAME: Final = 16 + zlib.MAX_WBITS
 _MOST_MEMBERS: Final = 16
 """Gzip files may be concatenated; each further one costs a copy of the rest."""
+_PROCESS: Final = secrets.token_hex(8)
+_numbers: Final = count(1)
+
 _BODILESS: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.-]{1,128}")
 
@@ -189,8 +193,8 @@ def request_id_for(scope: Scope) -> str:
 
 
 def new_request_id() -> str:
-    """Return 32 random hexadecimal digits."""
-    return secrets.token_hex(16)
+    """Return 32 hexadecimal digits: 16 at random for this process, and a number."""
+    return f"{_PROCESS}{next(_numbers):016x}"
 
 
 def request_id(scope: Scope) -> str:

@@ -117,11 +117,12 @@ class Front:
 class _Outgoing:
     """Sends one answer, with the headers that every answer has."""
 
-    __slots__ = ("_head_only", "_send", "request_id", "status")
+    __slots__ = ("_head_only", "_identity", "_send", "request_id", "status")
 
     def __init__(self, send: Send, request_id: str, *, head_only: bool) -> None:
         self._send = send
         self.request_id = request_id
+        self._identity = (b"x-request-id", request_id.encode("ascii"))
         self._head_only = head_only
         self.status = 0
         """That was sent; 0 before that."""
@@ -130,7 +131,9 @@ class _Outgoing:
         """Send *message* on; of an answer to HEAD, only what stands before its body."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = _complemented(list(message.get("headers", ())), self.request_id)
+            headers = [*message.get("headers", ()), *SECURITY_HEADERS, self._identity]
+            if _is_page(headers):
+                headers.append(CONTENT_SECURITY_POLICY)
             await self._send({**message, "headers": headers})
             if self._head_only:
                 await self._send({"type": "http.response.body", "body": b""})
@@ -166,15 +169,11 @@ async def _answered(app: ASGIApp, scope: Scope, receive: Receive, outgoing: _Out
         outgoing.status = outgoing.status or _CLIENT_GONE
 
 
-def _complemented(headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
-    """Return *headers* with those that every answer has."""
+def _is_page(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Tell whether an answer is HTML that does not bring a policy of its own."""
     names = dict(headers)
-    is_html = names.get(b"content-type", b"").startswith(b"text/html")
-    if is_html and CONTENT_SECURITY_POLICY[0] not in names:
-        headers.append(CONTENT_SECURITY_POLICY)
-    headers.extend(SECURITY_HEADERS)
-    headers.append((b"x-request-id", request_id.encode("ascii")))
-    return headers
+    content_type = names.get(b"content-type", b"")
+    return content_type.startswith(b"text/html") and CONTENT_SECURITY_POLICY[0] not in names
 
 
 def _is_wild(path: str) -> bool:

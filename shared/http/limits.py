@@ -1,6 +1,6 @@
 """What a client may do to a connection, and whether a request's head keeps to it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ from shared.http.problems import HeadTooLarge
 
 _HEADER_OVERHEAD: Final = 4
 """Bytes around a header's name and value on the wire."""
-_FRAMING: Final = (b"host", b"content-length", b"transfer-encoding")
+_FRAMING: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,36 +45,47 @@ def head_too_large(limits: Limits) -> HeadTooLarge:
     return HeadTooLarge(f"request line and headers have more than {limits.head_bytes:,} bytes")
 
 
-def refusal_of_head(
-    limits: Limits, url: bytes, headers: Sequence[tuple[bytes, bytes]], http_version: str
+def framing_of(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers that say whose a request is and where it ends; names in lower case."""
+    return [field for field in headers if field[0] in _FRAMING]
+
+
+def size_of_head(url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """Return how many bytes a head has on the wire, its method and version left out."""
+    return len(url) + sum(len(name) + len(value) + _HEADER_OVERHEAD for name, value in headers)
+
+
+def refusal_of_framing(
+    limits: Limits, url: bytes, framing: Sequence[tuple[bytes, bytes]], http_version: str
 ) -> JourneylineError | None:
-    """Return why a request must not be carried out; None if its head is sound.
+    """Return why a request must not be carried out; None if it is clear where it ends.
 
     A body whose end two readers see in different places hides a second request (RFC 9112, section
     6.3): a head has one Content-Length, or chunked as its one Transfer-Encoding, never both.
 
     Args:
-        limits: What the head must keep to.
+        limits: What the request must keep to.
         url: As sent.
-        headers: Names in lower case.
+        framing: What ``framing_of`` found.
         http_version: Such as ``1.1``.
     """
-    size = len(url)
-    found: dict[bytes, list[bytes]] = {name: [] for name in _FRAMING}
-    for name, value in headers:
-        size += len(name) + len(value) + _HEADER_OVERHEAD
-        if name in found:
-            found[name].append(value)
-    if size > limits.head_bytes:
-        return head_too_large(limits)
-    hosts, lengths, encodings = found.values()
-    if len(hosts) > 1:
+    lengths = [value for name, value in framing if name == b"content-length"]
+    encodings = [value for name, value in framing if name == b"transfer-encoding"]
+    if len(framing) - len(lengths) - len(encodings) > 1:
         return _ambiguous("more than one Host")
     if encodings and (lengths or http_version != "1.1" or not _is_chunked(encodings)):
         return _ambiguous("a Transfer-Encoding that does not go with the rest of the request")
     if len(lengths) > 1:
         return _ambiguous("more than one Content-Length")
     return _refusal_of_length(limits, url, lengths)
+
+
+def body_header(framing: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the header that says how long the body is, as a line; empty without a body."""
+    for name, value in framing:
+        if name == b"transfer-encoding" or (name == b"content-length" and int(value)):
+            return name + b": " + value + b"\r\n"
+    return b""
 
 
 def is_import(limits: Limits, url: bytes) -> bool:

@@ -15,7 +15,15 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from shared.errors import JourneylineError, Unreadable
 from shared.http.asgi import new_request_id
 from shared.http.front import SECURITY_HEADERS
-from shared.http.limits import Limits, head_too_large, is_import, refusal_of_head
+from shared.http.limits import (
+    Limits,
+    body_header,
+    framing_of,
+    head_too_large,
+    is_import,
+    refusal_of_framing,
+    size_of_head,
+)
 from shared.http.problems import RequestTimeout, problem
 from shared.metrics import HTTP_REFUSED
 
@@ -32,23 +40,34 @@ class _Phase(IntEnum):
     BODY = 2
 
 
+_IDLE: Final = _Phase.IDLE
+_HEAD: Final = _Phase.HEAD
+_BODY: Final = _Phase.BODY
+
+
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection; ``with_limits`` makes the class that uvicorn is given."""
+    """One connection; ``with_limits`` makes the class that uvicorn is given.
+
+    Most requests come as one packet: nothing here sets a timer, or counts a byte, for those.
+    """
 
     limits: ClassVar[Limits] = Limits()
 
     # Of one connection; defaults here, because uvicorn owns the constructor.
     _number = 1
-    _phase = _Phase.HEAD
-    _watched = (1, _Phase.HEAD)
+    _phase = _HEAD
+    _watched = (1, _HEAD)
     _timer: asyncio.TimerHandle | None = None
     _silent = True
     _handed_on = False
+    _packet_bytes = 0
     _head_bytes = 0
+    _others_bytes = 0
     _body_began = 0.0
     _last_byte = 0.0
     _wire_bytes = 0
     _body_bytes = 0
+    _body_header = b""
     _refused = False
     _refusal: JourneylineError | None = None
 
@@ -69,50 +88,53 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._silent = False
-        before = (self._number, self._phase)
+        self._packet_bytes = len(data)
+        number, phase = self._number, self._phase
         try:
-            self._feed(data)
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offered:
+            self._decline_upgrades(memoryview(data)[offered.args[0] :])
         except httptools.HttpParserError:
-            self.refuse(self._refusal or Unreadable("this is not HTTP/1.1", code="bad_http"))
-        if not self._refused:
-            self._measure(before, len(data))
-        if not self._refused:
+            self._refuse_unparsed()
+        if self._refused:
+            return
+        if self._phase is not _IDLE:
+            self._measure(number, phase)
             self._watch()
+        elif self._timer is not None:
+            self._disarm()
 
     def on_message_begin(self) -> None:
-        self._unset_keepalive_if_required()
-        if self._phase is _Phase.IDLE:
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+        if self._phase is _IDLE:
             self._number += 1
-        self._phase = _Phase.HEAD
+            self._head_bytes = self._others_bytes = 0
+        self._phase = _HEAD
         super().on_message_begin()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._phase is _Phase.HEAD:  # a trailer would otherwise join the headers, after the fact
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        self._unset_keepalive_if_required()
-        version = self.parser.get_http_version()
-        self._refusal = refusal_of_head(self.limits, self.url, self.headers, version)
-        if self._refusal is not None:
-            raise self._refusal
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+        self._check_head()
         super().on_headers_complete()
         self._handed_on = True
-        self._phase = _Phase.BODY
+        self._phase = _BODY
         self._wire_bytes = self._body_bytes = 0
+        self.headers = []  # trailers, which must not join the headers after the fact, go here
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self.parser.should_upgrade() and self._framing():
-            return  # the parser takes the body for another protocol's; it is still to come
-        self.finish_message()
+        if not self._body_header:
+            self.finish_message()
+        # else the parser takes the body for another protocol's; it is still to come
 
     def finish_message(self) -> None:
         """Note that the body of the request has come to its end."""
-        self._phase = _Phase.IDLE
+        self._phase = _IDLE
         super().on_message_complete()
 
     def refuse(self, error: JourneylineError) -> None:
@@ -120,9 +142,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refused = True
         self._disarm()
         HTTP_REFUSED.labels(error.code).inc()
-        if self._phase is not _Phase.BODY and self._owes_answer():
+        if self._phase is not _BODY and self._owes_answer():
             self.cycle.keep_alive = False  # the last answer that is owed ends the connection
-        elif self._phase is not _Phase.BODY:
+        elif self._phase is not _BODY:
             self._answer(error)
         elif self.pipeline or self.cycle.response_started:
             self.transport.close()
@@ -134,67 +156,75 @@ class GuardedProtocol(HttpToolsProtocol):
     def _owes_answer(self) -> bool:
         return self._handed_on and not self.cycle.response_complete
 
-    def _feed(self, data: bytes) -> None:
-        """Parse *data*, declining every upgrade that is offered on the way."""
-        rest = memoryview(data)
-        while rest:
-            try:
-                self.parser.feed_data(rest)
-            except httptools.HttpParserUpgrade as offered:
-                rest = rest[offered.args[0] :]
-                self._decline_upgrade()
-            else:
-                return
+    def _check_head(self) -> None:
+        """Raise what a request is refused with whose head is complete, and not sound."""
+        framing = framing_of(self.headers)
+        refusal = refusal_of_framing(self.limits, self.url, framing, self.parser.get_http_version())
+        if self._head_bytes + self._packet_bytes > self.limits.head_bytes:
+            size = size_of_head(self.url, self.headers)
+            refusal = head_too_large(self.limits) if size > self.limits.head_bytes else refusal
+        if refusal is not None:
+            self._refusal = refusal
+            raise refusal
+        self._body_header = body_header(framing) if self.parser.should_upgrade() else b""
 
-    def _decline_upgrade(self) -> None:
-        """Go on with HTTP/1.1 after a request that offers another protocol.
+    def _refuse_unparsed(self) -> None:
+        self.refuse(self._refusal or Unreadable("this is not HTTP/1.1", code="bad_http"))
+
+    def _decline_upgrades(self, rest: memoryview) -> None:
+        """Go on with HTTP/1.1 in *rest*, which comes after an offer of another protocol.
 
         The Java HTTP client offers h2c with every first request, also with a body, which the
         parser leaves out then: a parser of its own reads it, behind a head that offers nothing.
         """
-        framing = self._framing()
-        if framing and self._phase is _Phase.BODY:
-            self.parser = httptools.HttpRequestParser(_BodyOfUpgrade(self))
-            self.parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
+        while True:
+            if self._phase is _BODY:
+                self.parser = httptools.HttpRequestParser(_BodyOfUpgrade(self))
+                self.parser.feed_data(b"POST / HTTP/1.1\r\n" + self._body_header + b"\r\n")
+                self._body_header = b""
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as offered:
+                rest = rest[offered.args[0] :]
+            except httptools.HttpParserError:
+                return self._refuse_unparsed()
+            else:
+                return None
 
-    def _framing(self) -> bytes:
-        """Return the header that says how long the body is; empty if there is no body."""
-        for name, value in self.headers:
-            if name == b"transfer-encoding" or (name == b"content-length" and int(value)):
-                return name + b": " + value
-        return b""
-
-    def _measure(self, before: tuple[int, _Phase], size: int) -> None:
+    def _measure(self, number: int, phase: _Phase) -> None:
         """Refuse a head, or what a body is wrapped in, that is too large to be kept.
 
         Args:
-            before: Which request the first of the last *size* bytes belonged to.
-            size: How many bytes came.
+            number: Of the request that the packet's first byte belonged to.
+            phase: Of that request, at that byte.
         """
-        now = (self._number, self._phase)
-        if self._phase is _Phase.HEAD:
-            begun_here = size if before == (self._number - 1, _Phase.IDLE) else 0
-            self._head_bytes = self._head_bytes + size if before == now else begun_here
-            if self._head_bytes > self.limits.head_bytes:
+        goes_on = number == self._number and phase is self._phase
+        if self._phase is _HEAD:
+            self._head_bytes += self._packet_bytes
+            if not goes_on and not (phase is _IDLE and number == self._number - 1):
+                self._others_bytes = self._packet_bytes  # it began somewhere inside the packet
+            if self._head_bytes - self._others_bytes > self.limits.head_bytes:
                 self.refuse(head_too_large(self.limits))
-        elif before == now and self._phase is _Phase.BODY:
-            self._wire_bytes += size
+        elif goes_on:
+            self._wire_bytes += self._packet_bytes
             framing = self._wire_bytes - self._body_bytes
             if framing > _FRAMING_BYTES + _FRAMING_RATIO * self._body_bytes:
                 self.refuse(Unreadable("the body is hardly more than its chunks", code="bad_http"))
 
     def _watch(self) -> None:
-        """Keep a timer for what is being sent now, if it has not been sent as a whole."""
+        """Keep a timer for what is being sent now, and has not been sent as a whole."""
+        if self._refused:
+            return
         stage = (self._number, self._phase)
         if stage != self._watched:
             self._watched = stage
             self._disarm()
-            if self._phase is _Phase.HEAD:
+            if self._phase is _HEAD:
                 self._arm(self.limits.head_seconds)
-            elif self._phase is _Phase.BODY:
+            elif self._phase is _BODY:
                 self._body_began = self._last_byte = self.loop.time()
                 self._arm(self._body_time_left())
-        elif self._phase is _Phase.BODY:
+        elif self._phase is _BODY:
             self._last_byte = self.loop.time()
 
     def _body_time_left(self) -> float:
@@ -205,10 +235,10 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _late(self) -> None:
         self._timer = None
-        if self._phase is _Phase.BODY and self.flow.read_paused:
+        if self._phase is _BODY and self.flow.read_paused:
             self._last_byte = self.loop.time()  # it is the application that is slow
             self._arm(self.limits.body_idle_seconds)
-        elif self._phase is _Phase.BODY and (left := self._body_time_left()) > 0:
+        elif self._phase is _BODY and (left := self._body_time_left()) > 0:
             self._arm(left)
         elif self._silent:
             self.transport.close()

@@ -130,6 +130,14 @@ async def test_a_large_head_that_comes_in_parts_is_refused_before_its_end(patien
         assert (await connection.answer()).status == 431
 
 
+async def test_a_large_head_is_refused_wherever_packets_end(patient: Served) -> None:
+    async with patient.connection() as connection:
+        await connection.send(GET + b"GET /echo HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 9_000)
+        assert (await connection.answer()).status == 200
+        await connection.send(b"\r\n\r\n")
+        assert (await connection.answer()).status == 431
+
+
 async def test_a_head_just_below_the_limit_is_read(patient: Served) -> None:
     head = b"GET /echo HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 8_000 + b"\r\n\r\n"
     assert (await patient.exchange(head)).status == 200
