@@ -1,12 +1,14 @@
 """The API's composition: what every request is answered from, and by which route."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.types import ASGIApp
 
 from services.api.cursors import Cursors
-from services.api.health import VERSION
+from services.api.openapi import Described, DescribedApi
 from services.api.paths import SegmentPaths
 from services.api.resources import KeyDirectory, LogEnds, Resources
 from services.api.routes import (
@@ -26,10 +28,10 @@ from services.api.routes import (
 )
 from services.api.validation import install_validation
 from shared.clock import Clock
+from shared.http.docs import docs_routes
+from shared.http.front import Front
+from shared.http.health import Check, health_routes
 from shared.http.problems import install_problems
-
-LARGEST_BODY: Final = 1 << 20
-"""Bytes; no management request is longer, apart from those that say so themselves."""
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     front.router,
@@ -57,6 +59,7 @@ def build_api(
     clock: Clock,
     cursor_secret: bytes,
     pepper: bytes,
+    elsewhere: Described | None = None,
 ) -> FastAPI:
     """Wire the API; everything handed in stays the caller's to close.
 
@@ -68,15 +71,9 @@ def build_api(
         clock: The present.
         cursor_secret: Signs cursors; the same in all processes of the API.
         pepper: What digests of new keys are made under.
+        elsewhere: What stands in front of this application and belongs into its description.
     """
-    app = FastAPI(
-        title="Journeyline",
-        version=VERSION,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        max_body_size=LARGEST_BODY,
-    )
+    app = DescribedApi(elsewhere=elsewhere or Described())
     app.state.resources = Resources(
         engine=engine,
         directory=directory,
@@ -92,3 +89,13 @@ def build_api(
     for router in ROUTERS:
         app.include_router(router)
     return app
+
+
+def create_app(api: FastAPI, checks: Mapping[str, Check]) -> ASGIApp:
+    """Return what a server runs for the API alone: its routes, health, metrics, documentation.
+
+    Args:
+        api: From ``build_api``.
+        checks: What readiness asks.
+    """
+    return Front({**health_routes(checks), **docs_routes(api.title)}, api)

@@ -114,6 +114,13 @@ class JourneyParameters(Waiting):
     known_at: Annotated[Moment | None, Field(description="what was believed then")] = None
 
 
+class ReceiptParameters(Parameters):
+    """Parameters that name a touchpoint."""
+
+    source: Text
+    event_id: Text
+
+
 class StagesParameters(Parameters):
     """Parameters of the stages."""
 

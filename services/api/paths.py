@@ -4,19 +4,18 @@ A router that is handed ``/v1/customers/crm_id:a/b/timeline`` cannot know that `
 one segment. So the router here is handed segments that stay encoded, and whoever reads a segment
 decodes it by ``segment_text``.
 
-Every route with a reference in its path also has a query form, for senders whose libraries decode
-paths too early: ``/v1/customers/lookup/timeline?ref=…`` and ``/v1/receipts?source=…&event_id=…``.
-It is turned into the form with segments here, so that each route exists once.
+Every route of a customer also has a query form, for readers whose libraries decode paths too early:
+``/v1/customers/lookup/timeline?ref=…``. It is turned into the form with segments here, so that each
+route exists once.
 """
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_CUSTOMER_QUERY: Final = "/v1/customers/lookup"
-_RECEIPT_QUERY: Final = "/v1/receipts"
+_CUSTOMERS: Final = "/v1/customers"
+_LOOKUP: Final = f"{_CUSTOMERS}/lookup"
 
 
 class Target(NamedTuple):
@@ -36,19 +35,16 @@ class SegmentPaths:
         if scope["type"] == "http":
             raw: bytes | None = scope.get("raw_path")
             path = raw if raw is not None else quote(scope["path"], safe="/").encode()
-            target = routed(path, scope["query_string"])
-            scope = {**scope, "path": target.path, "query_string": target.query}
+            # In place: who handed the scope in names the request by the route found in it.
+            scope["path"], scope["query_string"] = routed(path, scope["query_string"])
         await self.app(scope, receive, send)
 
 
 def routed(raw_path: bytes, query: bytes) -> Target:
     """Return what the router is to see of a request's path and query, both as they were sent."""
     path = "/".join(_encoded(segment) for segment in raw_path.split(b"/"))
-    if path == _CUSTOMER_QUERY or path.startswith(f"{_CUSTOMER_QUERY}/"):
-        rest = path.removeprefix(_CUSTOMER_QUERY)
-        return _as_segments("/v1/customers", ("ref",), rest, query) or Target(path, query)
-    if path == _RECEIPT_QUERY:
-        return _as_segments(path, ("source", "event_id"), "", query) or Target(path, query)
+    if path == _LOOKUP or path.startswith(f"{_LOOKUP}/"):
+        return _by_reference(path.removeprefix(_LOOKUP), query) or Target(path, query)
     return Target(path, query)
 
 
@@ -69,18 +65,13 @@ def _encoded(segment: bytes) -> str:
     return quote(unquote_to_bytes(segment), safe="")
 
 
-def _as_segments(start: str, names: Sequence[str], rest: str, query: bytes) -> Target | None:
-    """Move the parameters *names* from *query* into the path; None unless each is there once."""
-    pairs = [pair for pair in query.split(b"&") if pair]
-    found: dict[str, str] = {}
-    kept: list[bytes] = []
-    for pair in pairs:
+def _by_reference(rest: str, query: bytes) -> Target | None:
+    """Move the first parameter ``ref`` from *query* into the path; None if there is none."""
+    pairs = query.split(b"&")
+    for index, pair in enumerate(pairs):
         name, _, value = pair.partition(b"=")
-        key = name.decode("latin-1")
-        if key in names and key not in found:
-            found[key] = _encoded(value.replace(b"+", b" "))
-        else:
-            kept.append(pair)
-    if len(found) < len(names):
-        return None
-    return Target("/".join((start, *(found[name] for name in names))) + rest, b"&".join(kept))
+        if name == b"ref":
+            segment = _encoded(value.replace(b"+", b" "))
+            left = b"&".join(pairs[:index] + pairs[index + 1 :])
+            return Target(f"{_CUSTOMERS}/{segment}{rest}", left)
+    return None

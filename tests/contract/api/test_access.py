@@ -81,8 +81,7 @@ async def test_a_parameter_that_is_not_known_is_named_with_those_that_are(served
             continue
         answer = await served.client.get(path, params={"colour": "red"})
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameter"), path
-        (fault,) = answer.json()["errors"]
-        assert fault["path"] == "colour"
+        assert "colour" in [fault["path"] for fault in answer.json()["errors"]]
     answer = await served.client.get("/v1/stages", params={"colour": "red"})
     assert "model" in answer.json()["errors"][0]["message"]
 

@@ -26,19 +26,13 @@ def test_the_query_form_is_the_path_form(text: str, rest: str) -> None:
     assert routed(f"/v1/customers/lookup{rest}".encode(), query) == by_path
 
 
-@given(texts, texts)
-def test_a_receipt_is_found_by_query_too(source: str, event_id: str) -> None:
-    query = urlencode({"source": source, "event_id": event_id}).encode()
-    path = f"/v1/receipts/{quote(source, safe='')}/{quote(event_id, safe='')}"
-    assert routed(b"/v1/receipts", query) == routed(path.encode(), b"")
-
-
 @pytest.mark.parametrize(
     ("path", "query"),
     [
         (b"/v1/customers/lookup", b""),
         (b"/v1/customers/lookup", b"reference=x"),
-        (b"/v1/receipts", b"source=web"),
+        (b"/v1/receipts", b"ref=x"),
+        (b"/v1/customers/lookups", b"ref=x"),
         (b"/v1/customers", b"ref=x"),
         (b"/docs/swagger-ui.css", b""),
     ],
