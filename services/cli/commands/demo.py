@@ -97,7 +97,7 @@ def _told_played(played: Played, target: Target) -> str:
     ends = datetime_of(played.ends_at).strftime("%Y-%m-%d %H:%M UTC")
     return (
         f"{done}; the demo's nine months end at {ends}. Everything in it is synthetic.\n"
-        f"Look at {target.url}/console/, or at one customer:\n"
+        f"Look at {target.url}/, or at one customer:\n"
         f"  journeyline timeline {ANA}    all channels, from a phone to a recommendation\n"
         f"  journeyline timeline {BEN}    lost for half a year and won back\n"
         f"  journeyline timeline {CLARA}  shares a phone with somebody else\n"
