@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -11,10 +12,14 @@ import msgspec
 
 from services.cli.connection import Target
 from services.cli.posting import IN_FLIGHT, Answer, open_client, post_touchpoints
-from services.cli.rows import BadRow, FileRow, Row
+from services.cli.row import BadRow, FileRow, Row
 
 BATCH: Final = 500
 BATCH_BYTES: Final = 2 << 20
+LARGEST_ITEM: Final = 1 << 20
+"""Far above what ingest takes as one touchpoint, far below what it takes as a request."""
+MOST_COMPLAINTS: Final = 20
+"""A screenful."""
 
 
 @dataclass(slots=True)
@@ -28,15 +33,21 @@ class Counts:
     def complain(self, line: int, why: str) -> None:
         """Count one rejected line."""
         self.rejected += 1
-        if len(self.complaints) < 20:  # noqa: PLR2004 - a screenful
+        if len(self.complaints) < MOST_COMPLAINTS:
             self.complaints.append(f"line {line}: {why}")
 
 
 class Mark(msgspec.Struct):
-    """How far a file was sent: everything up to ``line`` has its verdict."""
+    """How far a file was sent: everything up to ``line`` has its verdict.
+
+    ``size``, ``modified_at``, ``url`` and ``sender`` say which file was sent, where to, and whose
+    touchpoints its rows became.
+    """
 
     size: int
+    modified_at: int
     url: str
+    sender: str
     line: int = 0
     accepted: int = 0
     rejected: int = 0
@@ -45,19 +56,21 @@ class Mark(msgspec.Struct):
 class MarkFile:
     """The mark of one file, kept beside it while it is being sent."""
 
-    def __init__(self, path: Path, url: str) -> None:
+    def __init__(self, path: Path, target: Target, source: str | None) -> None:
         self._path = path.with_name(path.name + ".sending")
-        self._size = path.stat().st_size
-        self._url = url
+        status = path.stat()
+        sender = source or target.key.rpartition("_")[0]  # without what is secret of the key
+        self._fresh = Mark(status.st_size, status.st_mtime_ns, target.url, sender)
 
     def load(self) -> Mark:
         """Return the mark of an interrupted run over the same content, else a fresh one."""
-        fresh = Mark(self._size, self._url)
+        fresh = copy(self._fresh)
         try:
             mark = msgspec.json.decode(self._path.read_bytes(), type=Mark)
         except (OSError, msgspec.DecodeError):
             return fresh
-        return mark if (mark.size, mark.url) == (self._size, self._url) else fresh
+        begun = Mark(mark.size, mark.modified_at, mark.url, mark.sender)
+        return mark if begun == fresh else fresh
 
     def save(self, mark: Mark) -> None:
         """Keep *mark*; a folder that cannot be written only costs the resumption."""
@@ -118,11 +131,15 @@ async def _batches(rows: Iterator[FileRow], done: int) -> AsyncIterator[list[Fil
     for row in rows:
         if row.line <= done:
             continue
-        batch.append(row)
-        size += len(msgspec.json.encode(row.item)) if isinstance(row, Row) else 0
-        if len(batch) >= BATCH or size >= BATCH_BYTES:
+        bytes_of_row = len(msgspec.json.encode(row.item)) if isinstance(row, Row) else 0
+        if batch and (len(batch) >= BATCH or size + bytes_of_row > BATCH_BYTES):
             yield batch
             batch, size = [], 0
+        if bytes_of_row > LARGEST_ITEM:
+            batch.append(BadRow(row.line, f"is far too large ({bytes_of_row:,} bytes)"))
+        else:
+            batch.append(row)
+            size += bytes_of_row
     if batch:
         yield batch
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from services.cli.rows import Row, open_rows
+from services.cli.row import Row
+from services.cli.rows import open_rows
 from services.ingest.acceptance.items import accept
 from services.ingest.acceptance.terms import Terms
 from shared.errors import Fault, Invalid, JourneylineError

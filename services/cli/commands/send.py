@@ -1,14 +1,17 @@
 """``journeyline send``: post the touchpoints of files."""
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from services.cli.connection import DEFAULT_DATA, Data, Key, Target, Url, find_target
+from services.cli.connection import DEFAULT_DATA, Data, Key, Target, Url, connect, find_target
 from services.cli.rows import count_lines, open_rows
 from services.cli.sending import Counts, Mark, MarkFile, send_rows
 
@@ -34,43 +37,79 @@ def send(
     exact counts; a rejected line makes the exit code 1, after all others were sent.
     """
     target = find_target(url, key, data)
+    with connect(target) as client:
+        client.get("/livez")  # who is not there at all need not be waited for
     total = Counts()
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     for path in files:
         counts = _send_file(path, target, source, console)
         total.accepted += counts.accepted
         total.rejected += counts.rejected
         for complaint in counts.complaints:
-            console.print(f"{path}: {complaint}", style="red", markup=False, highlight=False)
+            console.print(f"{path}: {complaint}", style="red", markup=False)
         if counts.rejected > len(counts.complaints):
-            console.print(f"{path}: … and {counts.rejected - len(counts.complaints)} more")
+            more = counts.rejected - len(counts.complaints)
+            console.print(f"{path}: … and {more} more", markup=False)
     typer.echo(f"{total.accepted} accepted, {total.rejected} rejected")
     if total.rejected:
         raise typer.Exit(1)
 
 
 def _send_file(path: Path, target: Target, source: str | None, console: Console) -> Counts:
-    marks = MarkFile(path, target.url)
+    marks = MarkFile(path, target, source)
     mark = marks.load()
     if mark.line:
-        console.print(f"{path}: goes on after line {mark.line}", highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[sent]}"))
-    with (
-        Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar,
-        open_rows(path) as rows,
-    ):
-        task = bar.add_task(path.name, total=count_lines(path), completed=mark.line, sent="")
+        console.print(f"{path}: goes on after line {mark.line}", markup=False)
+    with _progress(path, mark, console) as shown, open_rows(path) as rows:
 
         def confirmed(reached: Mark) -> None:
             marks.save(reached)
-            sent = f"{reached.accepted} accepted, {reached.rejected} rejected"
-            bar.update(task, completed=reached.line, sent=sent)
+            shown.confirmed(reached)
 
-        def waiting(why: str) -> None:
-            bar.update(task, sent=why)
-
-        counts = asyncio.run(
-            send_rows(rows, target, mark, source=source, confirmed=confirmed, waiting=waiting)
-        )
+        try:
+            counts = asyncio.run(
+                send_rows(
+                    rows, target, mark, source=source, confirmed=confirmed, waiting=shown.waiting
+                )
+            )
+        except KeyboardInterrupt:
+            told = f"{path}: stopped after line {mark.line}; the same command goes on from there"
+            console.print(told, markup=False)
+            raise
     marks.remove()
     return counts
+
+
+class _Shown:
+    """How far a file is: a bar on a terminal, elsewhere only why it has to wait."""
+
+    def __init__(self, bar: Progress, task: TaskID, name: str) -> None:
+        self._bar = bar
+        self._task = task
+        self._name = name
+        self._why = ""
+
+    def confirmed(self, reached: Mark) -> None:
+        """Show that everything up to *reached* has its verdict."""
+        sent = f"{reached.accepted} accepted, {reached.rejected} rejected"
+        self._bar.update(self._task, completed=reached.line, sent=sent)
+        self._why = ""
+
+    def waiting(self, why: str) -> None:
+        """Show why nothing is sent, once each time."""
+        self._bar.update(self._task, sent=why)
+        if self._bar.disable and why != self._why:
+            self._bar.console.print(f"{self._name}: {why}", markup=False)
+        self._why = why
+
+
+@contextmanager
+def _progress(path: Path, mark: Mark, console: Console) -> Generator[_Shown]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[sent]}"))
+    hidden = not console.is_terminal
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, transient=True, disable=hidden
+    ) as bar:
+        total = None if hidden else count_lines(path)
+        task = bar.add_task(escape(path.name), total=total, completed=mark.line, sent="")
+        yield _Shown(bar, task, str(path))
