@@ -4,6 +4,7 @@ import sys
 from typing import Final
 
 import typer
+from typer.exceptions import TyperException
 
 from services.cli.commands import (
     accounts,
@@ -21,6 +22,7 @@ from services.cli.commands import (
 from shared.errors import JourneylineError
 
 FAILED: Final = 1
+INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="journeyline",
@@ -48,15 +50,20 @@ app.add_typer(model.app, name="model")
 def main() -> None:
     """Run the command; exit 0 when all went well, 1 when it failed, 2 when it was misused."""
     try:
-        app()
+        code = app(standalone_mode=False)
+    except TyperException as error:
+        if message := error.format_message():  # without any arguments the help has been printed
+            sys.stderr.write(f"journeyline: {message} (--help says how)\n")
+        sys.exit(error.exit_code)
     except JourneylineError as error:
         sys.stderr.write(f"journeyline: {error.message}\n")
         for fault in error.faults:
-            sys.stderr.write(f"  {fault.path}: {fault.message}\n")
+            if fault.message not in error.message:
+                sys.stderr.write(f"  {fault.path}: {fault.message}\n")
         sys.exit(FAILED)
-    except KeyboardInterrupt:
+    if code == INTERRUPTED:
         sys.stderr.write("journeyline: stopped\n")
-        sys.exit(130)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

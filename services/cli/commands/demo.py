@@ -78,7 +78,10 @@ def _remove(target: Target, console: Console) -> Removal:
 
 def _progress(console: Console) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
+    hidden = not console.is_terminal
+    return Progress(
+        *columns, TimeRemainingColumn(), console=console, transient=True, disable=hidden
+    )
 
 
 def _follow(bar: Progress, what: str) -> Callable[[int, int], None]:

@@ -140,22 +140,28 @@ def _running(url: str | None, key: str | None, data: Path) -> list[Finding]:
         target = find_target(url, key, data)
     except SetupError:
         return []
+    what = f"system at {target.url}"
     try:
         answer = httpx.get(f"{target.url}/readyz", timeout=5)
+        ready = msgspec.json.decode(answer.content, type=_Ready)
+        findings = [Finding(what, ready.status)]
+        for name, check in ready.checks.items():
+            advice = None if check.ok else "see docs/runbook.md"
+            findings.append(Finding(f"  {name}", check.detail or "fine", advice))
+        return [*findings, _may_ask(target.url, target.key)]
     except httpx.TransportError:
-        return [Finding(f"system at {target.url}", "does not answer", None)]
-    ready = msgspec.json.decode(answer.content, type=_Ready)
-    findings = [Finding(f"system at {target.url}", ready.status)]
-    for name, check in ready.checks.items():
-        detail = check.detail or "fine"
-        findings.append(Finding(f"  {name}", detail, None if check.ok else "see docs/runbook.md"))
-    return [*findings, _may_ask(target.url, target.key)]
+        return [Finding(what, "does not answer; `journeyline up` starts it")]
+    except msgspec.DecodeError:
+        return [Finding(what, "is no journeyline", "name the right one with --url")]
 
 
 def _may_ask(url: str, key: str) -> Finding:
     answer = httpx.get(f"{url}/v1/ledger", headers={"Authorization": f"Bearer {key}"}, timeout=5)
-    wrong = None if answer.is_success else "name a key with --key or JOURNEYLINE_KEY"
-    return Finding("  key", f"answers {answer.status_code}", wrong)
+    if answer.is_success:
+        return Finding("  key", "opens the ledger")
+    return Finding(
+        "  key", f"answers {answer.status_code}", "name a key with --key or JOURNEYLINE_KEY"
+    )
 
 
 def _port(port: int) -> Finding:
