@@ -96,24 +96,35 @@ async def refold_journeys(
     since = {key: _place(bases.get(key)) for key in sorted(late)}
     histories = await load_histories(connection, _earliest(since))
     published = await load_published(connection, since)
-    followed: dict[JourneyKey, Followed] = {}
-    changes, snapshots = [], []
-    for key, place in since.items():
-        model, before = models[key.model_id], stored.get(key)
+    refolded: dict[JourneyKey, Refolded] = {}
+    for key in since:
+        program, base = models[key.model_id].program, bases.get(key)
+        settled_at = stored[key].settled_at if key in stored else None
         history = histories.get(key.customer_id, [])
-        settled_at = before.settled_at if before else None
-        done, states = await fold_history(model.program, bases.get(key), history, settled_at)
-        standing = [entry for entry in published.get(key, []) if _is_after(entry, place)]
-        restatement = restate(
-            standing, done.moves, version=model.version, customer_id=str(key.customer_id)
-        )
-        followed[key] = done
-        snapshots += [Snapshot(key, state) for state in states]
-        changes.append(Change(key, model.key, model.version, restatement))
-    rows = {key: journey_row(done) for key, done in followed.items()}
+        refolded[key] = await fold_history(program, base, history, settled_at)
+    rows = {key: journey_row(done.followed) for key, done in refolded.items()}
     await save_journeys(connection, rows, now=now)
-    await keep_snapshots(connection, snapshots)
+    states = [Snapshot(key, state) for key, done in refolded.items() for state in done.states]
+    await keep_snapshots(connection, states)
+    changes = [
+        _restated(key, models[key.model_id], refolded[key].followed, published.get(key, []), place)
+        for key, place in since.items()
+    ]
     await publish(connection, changes, decided_at=now)
+
+
+def _restated(
+    key: JourneyKey,
+    model: ActiveModel,
+    done: Followed,
+    published: Iterable[Published],
+    since: Place,
+) -> Change:
+    standing = [entry for entry in published if _is_after(entry, since)]
+    restatement = restate(
+        standing, done.moves, version=model.version, customer_id=str(key.customer_id)
+    )
+    return Change(key, model.key, model.version, restatement)
 
 
 def _earliest(since: Mapping[JourneyKey, Place]) -> dict[UUID, Place]:

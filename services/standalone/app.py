@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from services.api.app import build_api
 from services.api.health import check_database
 from services.api.openapi import Described
-from services.classifier.app import build_classifier
+from services.classifier.app import Classifier, build_classifier
 from services.cli.connection import Credentials
 from services.ingest.app import build_ingest
 from services.ingest.openapi import openapi_paths, openapi_schemas
@@ -19,13 +21,13 @@ from services.standalone.first_start import prepare
 from services.standalone.listening import Listener, listening
 from services.standalone.postgres import running_postgres
 from services.standalone.retention import keep_log_short
-from services.standalone.secrets import load_secrets
+from services.standalone.secrets import Secrets, load_secrets
 from shared.clock import wall_clock
 from shared.http.docs import docs_routes
 from shared.http.front import Front
 from shared.http.health import health_routes
 from shared.http.server import serve
-from shared.log.embedded import open_embedded_log
+from shared.log.embedded import EmbeddedLog, open_embedded_log
 from shared.storage.directory import DirectoryCache
 from shared.storage.engine import open_engine
 from shared.storage.migrate import upgrade
@@ -84,11 +86,7 @@ async def _start(
     log = await stack.enter_async_context(open_embedded_log(data.log / "log.sqlite"))
     engine = await stack.enter_async_context(open_engine(database_url, pool_size=API_POOL))
     credentials, is_first_start = await prepare(
-        engine,
-        data.credentials,
-        url=listener.url,
-        pepper=secrets.key_pepper,
-        clock=wall_clock,
+        engine, data.credentials, url=listener.url, pepper=secrets.key_pepper, clock=wall_clock
     )
     directory = await stack.enter_async_context(
         DirectoryCache(engine, secrets.key_pepper, wall_clock)
@@ -96,26 +94,8 @@ async def _start(
     own_engine = await stack.enter_async_context(
         open_engine(database_url, pool_size=CLASSIFIER_POOL, name="journeyline-classifier")
     )
-    reader = log.reader()
-    classifier = build_classifier(own_engine, reader, directory.policy, clock=wall_clock)
-    ingest = build_ingest(log=log.writer, directory=directory, clock=wall_clock)
-    api = build_api(
-        engine=engine,
-        directory=directory,
-        log_ends=reader.end_offsets,
-        topic=reader.topic,
-        clock=wall_clock,
-        cursor_secret=secrets.cursor_secret,
-        pepper=secrets.key_pepper,
-        elsewhere=Described(openapi_paths(), openapi_schemas()),
-    )
-    checks = {
-        **ingest.checks,
-        "classifier": classifier.check_progress,
-        "database": lambda: check_database(engine),
-    }
-    plain = {**ingest.hot_routes, **health_routes(checks), **docs_routes("Journeyline")}
-    front = Front(plain, api)
+    classifier = build_classifier(own_engine, log.reader(), directory.policy, clock=wall_clock)
+    front = _compose(log, engine, directory, classifier, secrets)
     await stack.enter_async_context(_running(classifier.run))
     await stack.enter_async_context(
         _running(lambda stopping: keep_log_short(log, engine, wall_clock, stopping))
@@ -125,6 +105,34 @@ async def _start(
     )
     await _answers(listener)
     return Started(listener.url, credentials, is_first_start, data)
+
+
+def _compose(
+    log: EmbeddedLog,
+    engine: AsyncEngine,
+    directory: DirectoryCache,
+    classifier: Classifier,
+    secrets: Secrets,
+) -> Front:
+    """Put ingest, health and documentation in front of the API."""
+    ingest = build_ingest(log=log.writer, directory=directory, clock=wall_clock)
+    api = build_api(
+        engine=engine,
+        directory=directory,
+        log_ends=log.reader().end_offsets,
+        topic=log.file.topic,
+        clock=wall_clock,
+        cursor_secret=secrets.cursor_secret,
+        pepper=secrets.key_pepper,
+        elsewhere=Described(openapi_paths(), openapi_schemas()),
+    )
+    checks = {
+        **ingest.checks,
+        **classifier.checks,
+        "database": lambda: check_database(engine),
+    }
+    plain = {**ingest.hot_routes, **health_routes(checks), **docs_routes("Journeyline")}
+    return Front(plain, api)
 
 
 async def _answers(listener: Listener) -> None:
