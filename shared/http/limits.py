@@ -61,7 +61,8 @@ def refusal_of_framing(
     """Return why a request must not be carried out; None if it is clear where it ends.
 
     A body whose end two readers see in different places hides a second request (RFC 9112, section
-    6.3): a head has one Content-Length, or chunked as its one Transfer-Encoding, never both.
+    6.3): a head has one Content-Length, or chunked as its one Transfer-Encoding, never both. More
+    than one Content-Length is the parser's to refuse.
 
     Args:
         limits: What the request must keep to.
@@ -75,8 +76,6 @@ def refusal_of_framing(
         return _ambiguous("more than one Host")
     if encodings and (lengths or http_version != "1.1" or not _is_chunked(encodings)):
         return _ambiguous("a Transfer-Encoding that does not go with the rest of the request")
-    if len(lengths) > 1:
-        return _ambiguous("more than one Content-Length")
     return _refusal_of_length(limits, url, lengths)
 
 

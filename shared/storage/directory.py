@@ -35,7 +35,7 @@ NOTE_USE: Final[Micros] = MINUTE
 
 _LONGEST_READ_SECONDS: Final = 10.0
 _MOST_UNKNOWN: Final = 10_000
-_LOOK_UPS: Final = 2
+_LOOK_UPS: Final = 1
 _MOST_WAITING: Final = 100
 
 _log: Final = structlog.get_logger(__name__)
@@ -164,7 +164,6 @@ class DirectoryCache:
                 self._away = True
                 raise _unavailable() from error
             self._away = False
-            self._absent.clear()
             DIRECTORY_REFRESHED.set(self._clock() / SECOND)
 
     async def check(self) -> str | None:
@@ -180,8 +179,8 @@ class DirectoryCache:
         return self._known
 
     async def _looked_up_key(self, digest: bytes) -> KnownKey | None:
-        self._refuse_if_away()
         async with self._turns.turn():
+            self._refuse_if_away()
             found = self._known.keys.get(digest)
             if found is not None or self._absent.holds(digest, self._clock()):
                 return found
@@ -192,8 +191,8 @@ class DirectoryCache:
         return keys.get(digest)
 
     async def _looked_up_source(self, name: str) -> Source | None:
-        self._refuse_if_away()
         async with self._turns.turn():
+            self._refuse_if_away()
             found = self.source(name)
             if found is not None or self._absent.holds(name, self._clock()):
                 return found

@@ -34,10 +34,6 @@ class Absent:
         """Tell whether *name* was looked up in vain just now."""
         return now < self._until.get(name, now)
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._until.clear()
-
 
 class Turns:
     """Lets few look-ups run at once, and few wait.

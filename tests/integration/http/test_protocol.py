@@ -19,7 +19,7 @@ SHORT = Limits(
     body_idle_seconds=0.15,
     body_seconds=0.4,
     body_bytes=1_000,
-    imports=frozenset({b"/imports"}),
+    imports=frozenset({b"/imports", b"/sleepy"}),
     linger_seconds=0.5,
 )
 GET = b"GET /echo HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -45,12 +45,20 @@ async def swallow(_: Scope, receive: Receive, send: Send) -> None:
     await respond(send, 200, str(length).encode())
 
 
+async def sleepy(_: Scope, receive: Receive, send: Send) -> None:
+    """Answer with the length of a body that is not read for longer than a body may stop."""
+    await asyncio.sleep(0.4)
+    await respond(send, 200, str(len(await read_body(receive))).encode())
+
+
 async def hasty(_: Scope, __: Receive, send: Send) -> None:
     """Answer without reading the body."""
     await respond(send, 200, b"early")
 
 
-APP = Front({"/echo": echo, "/names": names, "/imports": swallow, "/hasty": hasty})
+APP = Front(
+    {"/echo": echo, "/names": names, "/imports": swallow, "/hasty": hasty, "/sleepy": sleepy}
+)
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -204,6 +212,11 @@ async def test_an_import_that_stops_is_given_up(strict: Served) -> None:
     async with strict.connection() as connection:
         await connection.send(post(b"x" * 3_000, path=b"/imports")[:-1])
         assert (await connection.answer()).status == 408
+
+
+async def test_a_client_is_not_blamed_for_a_body_that_is_not_being_read(strict: Served) -> None:
+    answer = await strict.exchange(post(b"x" * 1_000_000, path=b"/sleepy"))
+    assert (answer.status, answer.body) == (200, b"1000000")
 
 
 async def test_a_body_after_its_answer_has_no_more_time_than_others(strict: Served) -> None:

@@ -5,14 +5,14 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import event, insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.errors import DatabaseUnavailable, Unauthorized
 from shared.identity.policy_documents import default_policy
 from shared.instants import MINUTE, SECOND, Instant
 from shared.key_requests import KeyRequest
-from shared.keys import KeyKind, Principal, Scope
+from shared.keys import KeyKind, Principal, Scope, mint_key
 from shared.sources import API_SOURCE, SourceSettings
 from shared.storage.access import (
     create_key,
@@ -283,6 +283,60 @@ async def test_many_who_come_first_read_it_once_together(here: Deployment) -> No
     directory = here.directory()
     principals = await asyncio.gather(*(directory.authenticate(key) for _ in range(50)))
     assert len(set(principals)) == 1
+
+
+def asked(engine: AsyncEngine) -> list[object]:
+    """Return a list that grows by one whenever the database is asked."""
+    times: list[object] = []
+    event.listen(engine.sync_engine, "checkout", lambda *_: times.append(None))
+    return times
+
+
+async def test_the_same_unknown_key_is_looked_up_once_for_all_who_present_it(
+    here: Deployment,
+) -> None:
+    directory = here.directory()
+    await directory.refresh()
+    unknown = mint_key(KeyKind.SECRET, random_base62).text
+    times = asked(here.engine)
+    presented = [directory.authenticate(unknown) for _ in range(20)]
+    refused = await asyncio.gather(*presented, return_exceptions=True)
+    assert {type(error) for error in refused} == {Unauthorized}
+    assert len(times) == 1
+
+
+async def test_a_new_key_is_looked_up_once_for_all_who_present_it(here: Deployment) -> None:
+    directory = here.directory()
+    await directory.refresh()
+    _, key = await here.key()
+    times = asked(here.engine)
+    assert len(set(await asyncio.gather(*(directory.authenticate(key) for _ in range(20))))) == 1
+    assert len(times) == 1
+
+
+async def test_requests_do_not_wait_for_a_database_that_is_known_to_be_away(
+    here: Deployment,
+) -> None:
+    _, key = await here.key()
+    await here.away()
+    async with here.directory() as cold:
+        times = asked(here.engine)
+        with pytest.raises(DatabaseUnavailable):
+            await cold.authenticate(key)
+        assert times == []
+    await here.back()
+    async with here.directory() as directory:
+        await directory.authenticate(key)
+        await here.away()
+        with pytest.raises(DatabaseUnavailable):
+            await directory.refresh()
+        times = asked(here.engine)
+        with pytest.raises(DatabaseUnavailable):
+            await directory.authenticate(mint_key(KeyKind.SECRET, random_base62).text)
+        with pytest.raises(DatabaseUnavailable):
+            await directory.find_source("shop")
+        assert times == []
+        await here.back()
 
 
 async def test_use_is_noted_once_a_minute(here: Deployment) -> None:
