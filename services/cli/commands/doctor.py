@@ -146,7 +146,7 @@ def _running(url: str | None, key: str | None, data: Path) -> list[Finding]:
         ready = msgspec.json.decode(answer.content, type=_Ready)
         findings = [Finding(what, ready.status)]
         for name, check in ready.checks.items():
-            advice = None if check.ok else "see docs/runbook.md"
+            advice = None if check.ok else "what the system logs says more"
             findings.append(Finding(f"  {name}", check.detail or "fine", advice))
         return [*findings, _may_ask(target.url, target.key)]
     except httpx.TransportError:
