@@ -123,10 +123,13 @@ async def settle_claim(
     tally: Tally,
     *,
     next_offset: int,
-    read_through: Instant,
+    read_through: Instant | None,
     now: Instant,
 ) -> None:
-    """Move the held *claim* to *next_offset* and count what became of the records before it."""
+    """Move the held *claim* to *next_offset* and count what became of the records before it.
+
+    *read_through* is how far that takes the watermark of the partition; None leaves it.
+    """
     await connection.execute(
         _SETTLE,
         claim.id,
@@ -136,7 +139,7 @@ async def settle_claim(
         tally.quarantined,
         tally.erased,
         tally.gaps,
-        datetime_of(read_through),
+        None if read_through is None else datetime_of(read_through),
         datetime_of(now),
     )
 

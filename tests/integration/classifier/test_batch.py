@@ -241,3 +241,15 @@ async def test_an_identifier_that_changes_hands_is_a_split_of_its_former_custome
     assert len(splits) == 1
     assert len(list(str(splits[0]["into"]).split(","))) == 2
     assert not [kind for kind, _ in told if kind == "customer.merged"]
+
+
+async def test_the_middle_of_a_backfill_does_not_move_the_watermark(
+    classifier: Classifier,
+) -> None:
+    await classifier.feed(Sent("o-1", ("user_id:ana",), historical=True))
+    assert (await classifier.ledger())["read_through"] is None
+    await classifier.feed(
+        Sent("o-2", ("user_id:ana",), at=START + HOUR),
+        Sent("o-3", ("user_id:ana",), historical=True),
+    )
+    assert (await classifier.ledger())["read_through"] == datetime_of(START + HOUR)
