@@ -13,10 +13,12 @@ from starlette.types import ASGIApp
 from shared.errors import SetupError
 from shared.http.limits import Limits
 from shared.http.protocol import GuardedProtocol
+from shared.metrics import EVENT_LOOP_LAG_SECONDS, note_build
 
 BACKLOG: Final = 2_048
 SHUTDOWN_SECONDS: Final = 25
 
+_LAG_INTERVAL_SECONDS: Final = 1.0
 _LIMITS: Final = Limits()
 
 
@@ -106,11 +108,14 @@ async def serve(
         timeout_graceful_shutdown=shutdown_seconds,
     )
     server = _Server(config)
+    note_build()
     telling = asyncio.create_task(_tell(server, stopping, drain_seconds))
+    measuring = asyncio.create_task(_measure_lag())
     try:
         await _run(server, listener)
     finally:
         telling.cancel()
+        measuring.cancel()
         listener.close()
 
 
@@ -129,6 +134,15 @@ async def _tell(server: _Server, stopping: asyncio.Event, drain_seconds: float) 
     await stopping.wait()
     await asyncio.sleep(drain_seconds)
     server.should_exit = True
+
+
+async def _measure_lag() -> None:
+    """Note every second how late the event loop is; whatever blocks it shows here."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + _LAG_INTERVAL_SECONDS
+        await asyncio.sleep(_LAG_INTERVAL_SECONDS)
+        EVENT_LOOP_LAG_SECONDS.set(max(0.0, loop.time() - due))
 
 
 def _why_not(error: OSError, host: str, port: int) -> str:
