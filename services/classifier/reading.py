@@ -114,11 +114,9 @@ def read_through_of(items: Sequence[Item]) -> Instant | None:
     there is nothing else.
     """
     for item in reversed(items):
-        match item:
-            case Arrival(record=record) if not record.data.historical:
-                return instant_of(record.data.received_at)
-            case Refusal(data=data):
-                return instant_of(data.received_at)
+        data = item.record.data if isinstance(item, Arrival) else item.data
+        if isinstance(data, RejectedData) or not data.historical:
+            return instant_of(data.received_at)
     return None
 
 
