@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from services.api.cursors import Cursors
 from services.api.openapi import Described, DescribedApi
 from services.api.paths import SegmentPaths
-from services.api.resources import KeyDirectory, LogEnds, Resources
+from services.api.resources import Directory, LogEnds, Resources
 from services.api.routes import (
     customers,
     demo,
@@ -53,7 +53,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
 def build_api(
     *,
     engine: AsyncEngine,
-    directory: KeyDirectory,
+    directory: Directory,
     log_ends: LogEnds,
     topic: str,
     clock: Clock,
@@ -65,7 +65,7 @@ def build_api(
 
     Args:
         engine: The primary, with a pool of its own.
-        directory: Knows whose key a request presents.
+        directory: Knows whose key a request presents, and the identity policy.
         log_ends: Asks the log how far it reaches.
         topic: The log's name.
         clock: The present.

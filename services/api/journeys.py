@@ -1,6 +1,6 @@
 """Answers about journeys: which moment they are of, and under which model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import asyncpg
@@ -9,6 +9,7 @@ from services.api.freshness import Freshness, freshness
 from services.api.parameters import JourneyParameters
 from services.api.readers.customers import CustomerHead, find_customer
 from services.api.readers.journeys import JourneyQuestion, read_journey
+from services.api.readers.past_customers import find_past_customer
 from services.api.readers.receipts import Verdict
 from services.api.readers.stage_models import model_active_at
 from services.api.resources import Resources
@@ -51,23 +52,63 @@ async def answer_journey(
     needed = asked.known_at is not None
     async with reading_settled(resources.engine, needed=needed) as (connection, settled):
         head = await find_customer(connection, reference, model=asked.model)
-        known_at = None if asked.known_at is None else min(asked.known_at, settled)
-        model = head.model
-        if known_at is not None and asked.model != model.version:
-            model = await model_active_at(connection, model, known_at)
         now = resources.clock()
         fresh = freshness(now, head.watermark)
-        present = moment_of(fresh, verdict, now) if known_at is None else known_at
-        question = JourneyQuestion(
-            head.customer_id,
-            head.identifier_ids,
-            model.id,
-            present if asked.as_of is None else asked.as_of,
-            known_at,
-        )
-        program = await resources.programs.load(connection, model)
-        document = await read_journey(connection, program, question)
-    return JourneyAnswer(document, fresh, known_at)
+        if asked.known_at is None:
+            as_of = moment_of(fresh, verdict, now) if asked.as_of is None else asked.as_of
+            document = await present_journey(connection, resources, head, as_of)
+            return JourneyAnswer(document, fresh, None)
+        belief = Belief(reference, asked.model, min(asked.known_at, settled), asked.as_of)
+        past = await believed_head(connection, resources, head, belief)
+        document = await believed_journey(connection, resources, past, belief)
+    return JourneyAnswer(document, fresh, belief.known_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What to say about *reference* by what had been recorded at ``known_at``.
+
+    ``model`` is as it was asked for: a version stays what it is, a key (None: the default one)
+    means the version that was active then. ``as_of`` None is ``known_at``.
+    """
+
+    reference: Identifier | UUID
+    model: str | None
+    known_at: Instant
+    as_of: Instant | None = None
+
+
+async def believed_head(
+    connection: asyncpg.Connection, resources: Resources, head: CustomerHead, belief: Belief
+) -> CustomerHead:
+    """Return *head* with the customer, the identifiers and the model of that time."""
+    model = head.model
+    if belief.model != model.version:
+        model = await model_active_at(connection, model, belief.known_at)
+    customer = await find_past_customer(
+        connection, belief.reference, resources.directory.policy, belief.known_at
+    )
+    return replace(
+        head,
+        customer_id=customer.customer_id,
+        identifier_ids=customer.identifier_ids,
+        model=model,
+    )
+
+
+async def believed_journey(
+    connection: asyncpg.Connection, resources: Resources, past: CustomerHead, belief: Belief
+) -> JsonObject:
+    """Fold what *belief* asks for; *past* is from ``believed_head``."""
+    question = JourneyQuestion(
+        past.customer_id,
+        past.identifier_ids,
+        past.model.id,
+        belief.known_at if belief.as_of is None else belief.as_of,
+        belief.known_at,
+    )
+    program = await resources.programs.load(connection, past.model)
+    return await read_journey(connection, program, question)
 
 
 async def present_journey(

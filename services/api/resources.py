@@ -11,14 +11,24 @@ from services.api.cursors import Cursors
 from services.api.readers.stage_models import Programs
 from services.api.receipts import FirstAsked
 from shared.clock import Clock
+from shared.identity.policy import Policy
 from shared.keys import Principal
 
 LogEnds: TypeAlias = Callable[[], Awaitable[Mapping[int, int]]]
 """Returns for each partition of the log the offset that its next record will get."""
 
 
-class KeyDirectory(Protocol):
-    """Knows whose key a request presents."""
+class Directory(Protocol):
+    """Knows whose key a request presents, and what makes two identifiers one customer."""
+
+    @property
+    def policy(self) -> Policy:
+        """The identity policy in force.
+
+        Raises:
+            DatabaseUnavailable: nobody can tell yet.
+        """
+        ...
 
     async def authenticate(self, presented: str | None) -> Principal:
         """Return the holder of *presented*.
@@ -38,7 +48,7 @@ class Resources:
     """
 
     engine: AsyncEngine
-    directory: KeyDirectory
+    directory: Directory
     log_ends: LogEnds
     topic: str
     clock: Clock

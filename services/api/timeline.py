@@ -70,11 +70,14 @@ class TouchpointItem(msgspec.Struct, frozen=True, tag_field="kind", tag="touchpo
 class TransitionItem(
     msgspec.Struct, frozen=True, tag_field="kind", tag="transition", rename={"from_": "from"}
 ):
-    """A move on one axis of the journey, with what it was decided by, and when."""
+    """A move on one axis of the journey, with what it was decided by, and when.
+
+    ``decided_at`` is None for a move that follows from what was known, but was not published yet.
+    """
 
     id: str
     at: str
-    decided_at: str
+    decided_at: str | None
     axis: str
     move: str
     from_: str | None
@@ -160,6 +163,13 @@ class Window:
         if self.after is not None:
             return (self.after.at, *self.after[2:])
         return (datetime_of(LATEST if order == "desc" else EARLIEST), "", "", "")
+
+    def holds(self, key: ItemKey, order: Order) -> bool:
+        """Return whether an item of this kind may come next."""
+        place = (key.at, *key[2:])
+        bound = self.bound(order)
+        behind = place < bound if order == "desc" else place > bound
+        return behind and datetime_of(self.start) <= key.at < datetime_of(self.end)
 
 
 def window_of(kind: Kind, everything: Window, order: Order) -> Window:

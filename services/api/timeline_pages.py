@@ -1,14 +1,17 @@
 """Pages of a timeline: what the first one goes by, and how the next ones go on."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
+from services.api.believed_items import read_believed
 from services.api.freshness import Freshness, freshness
+from services.api.journeys import Belief, believed_head
 from services.api.parameters import TimelineParameters
 from services.api.readers.customers import CustomerHead, find_customer
 from services.api.readers.timelines import TimelineQuestion, read_items
 from services.api.resources import Resources
-from services.api.timeline import Kind, Mark, TimelinePage, Window, first_of, mark_of
+from services.api.timeline import Keyed, Kind, Mark, TimelinePage, Window, first_of, mark_of
 from services.api.transactions import reading_settled
 from shared.instants import EARLIEST, LATEST, Instant, rfc3339
 from shared.touchpoints import Identifier
@@ -23,7 +26,7 @@ class View:
 
     ``known_at`` and ``settled_at`` bound what is read, ``next_known_at`` and ``next_settled_at``
     what the next page reads. On a first page nothing has to be left out, because its transaction
-    sees one state of the database.
+    sees one state of the database. ``carried`` are the identifiers the next page cannot know.
     """
 
     known_at: Instant
@@ -31,6 +34,7 @@ class View:
     next_known_at: Instant
     next_settled_at: Instant
     identifier_ids: tuple[int, ...]
+    carried: tuple[int, ...]
     window: Window
 
 
@@ -48,22 +52,30 @@ async def read_page(
     needed = mark is None and (asked.known_at is not None or Kind.TRANSITION in asked.kinds)
     async with reading_settled(resources.engine, needed=needed) as (connection, settled):
         head = await find_customer(connection, reference, model=asked.model)
-        view = _next_view(head, asked, mark) if mark else _first_view(head, asked, settled)
-        question = _question(head, asked, view)
-        found = await read_items(connection, question, asked.limit + 1)
+        fresh = freshness(resources.clock(), head.watermark)
+        if asked.known_at is None:
+            view = _next_view(head, asked, mark) if mark else _first_view(head, asked, settled)
+            found = await read_items(connection, _question(head, asked, view))
+        else:
+            known_at = mark.known_at if mark else min(asked.known_at, settled)
+            belief = Belief(reference, asked.model, known_at)
+            head = await believed_head(connection, resources, head, belief)
+            view = _believed_view(head, asked, known_at, mark)
+            question = _question(head, asked, view)
+            found = await read_believed(connection, resources, head, belief, question)
     page, more = first_of(found, asked.limit, asked.order)
-    cursor = None
-    if more:
-        behind = mark_of(
-            page[-1][0],
-            known_at=view.next_known_at,
-            settled_at=view.next_settled_at,
-            identifiers=_carried(view.identifier_ids),
-        )
-        cursor = resources.cursors.seal(behind, about)
-    known_at = None if asked.known_at is None else rfc3339(view.next_known_at)
-    items = [item for _, item in page]
-    return TimelinePage(items, cursor, known_at), freshness(resources.clock(), head.watermark)
+    cursor = resources.cursors.seal(_behind(page, view), about) if more else None
+    known = None if asked.known_at is None else rfc3339(view.known_at)
+    return TimelinePage([item for _, item in page], cursor, known), fresh
+
+
+def _behind(page: Sequence[Keyed], view: View) -> Mark:
+    return mark_of(
+        page[-1][0],
+        known_at=view.next_known_at,
+        settled_at=view.next_settled_at,
+        identifiers=view.carried,
+    )
 
 
 def cursor_question(reference: Identifier | UUID, asked: TimelineParameters) -> list[object]:
@@ -89,24 +101,40 @@ def _interval(asked: TimelineParameters) -> Window:
 
 
 def _first_view(head: CustomerHead, asked: TimelineParameters, settled: Instant) -> View:
-    window = _interval(asked)
-    if asked.known_at is None:
-        next_settled = min(settled, head.read_at)
-        ids = head.identifier_ids
-        return View(LATEST, LATEST, head.read_at, next_settled, ids, window)
-    known = min(asked.known_at, settled)
-    return View(known, known, known, known, head.identifier_ids, window)
+    return View(
+        known_at=LATEST,
+        settled_at=LATEST,
+        next_known_at=head.read_at,
+        next_settled_at=min(settled, head.read_at),
+        identifier_ids=head.identifier_ids,
+        carried=_carried(head.identifier_ids),
+        window=_interval(asked),
+    )
 
 
 def _next_view(head: CustomerHead, asked: TimelineParameters, mark: Mark) -> View:
-    interval = _interval(asked)
     return View(
-        mark.known_at,
-        mark.settled_at,
-        mark.known_at,
-        mark.settled_at,
-        mark.identifiers or head.identifier_ids,
-        Window(interval.start, interval.end, after=mark.key),
+        known_at=mark.known_at,
+        settled_at=mark.settled_at,
+        next_known_at=mark.known_at,
+        next_settled_at=mark.settled_at,
+        identifier_ids=mark.identifiers or head.identifier_ids,
+        carried=mark.identifiers,
+        window=replace(_interval(asked), after=mark.key),
+    )
+
+
+def _believed_view(
+    past: CustomerHead, asked: TimelineParameters, known_at: Instant, mark: Mark | None
+) -> View:
+    return View(
+        known_at=known_at,
+        settled_at=known_at,
+        next_known_at=known_at,
+        next_settled_at=known_at,
+        identifier_ids=past.identifier_ids,
+        carried=(),
+        window=replace(_interval(asked), after=mark.key if mark else None),
     )
 
 
@@ -127,4 +155,5 @@ def _question(head: CustomerHead, asked: TimelineParameters, view: View) -> Time
         superseded=asked.superseded,
         known_at=view.known_at,
         settled_at=view.settled_at,
+        limit=asked.limit + 1,
     )

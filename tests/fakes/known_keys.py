@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from shared.errors import Unauthorized
+from shared.identity.policy import Policy
+from shared.identity.policy_documents import default_policy
 from shared.keys import KeyKind, Principal, Scope
 
 
@@ -17,10 +19,14 @@ WRITER: Final = Principal(KeyKind.WRITE, "web", "web", frozenset({Scope.TOUCHPOI
 
 
 class KnownKeys:
-    """Knows exactly the keys in *holders*."""
+    """Knows exactly the keys in *holders*, and the policy of a new deployment."""
 
     def __init__(self, holders: Mapping[str, Principal]) -> None:
         self._holders = dict(holders)
+
+    @property
+    def policy(self) -> Policy:
+        return default_policy()
 
     async def authenticate(self, presented: str | None) -> Principal:
         """Return the holder of *presented*, or raise Unauthorized."""

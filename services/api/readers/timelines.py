@@ -47,7 +47,8 @@ SELECT effective_at, received_at, occurred_at, sent_at, source, event_id, channe
 """
 _TRANSITIONS: Final = """
 SELECT * FROM (
-    SELECT id, at, decided_at, axis, kind, from_key, to_key, rule, cycle, cause, superseded_at,
+    SELECT id, at, decided_at, axis, kind, from_key, to_key, rule, cycle, cause,
+           CASE WHEN superseded_at <= $5 THEN superseded_at END AS superseded_at,
            coalesce(cause -> 'touchpoint' ->> 'source', '{last}') COLLATE "C" AS source,
            coalesce(cause -> 'touchpoint' ->> 'event_id', '') COLLATE "C" AS event_id,
            (axis || CASE kind WHEN 'restart' THEN '0' ELSE '1' END || id || '.' || n)
@@ -84,6 +85,11 @@ SELECT happened.*, a.kind AS a_kind, a.value AS a_value, b.kind AS b_kind, b.val
  LIMIT $9
 """
 
+_DECISIONS: Final = """
+SELECT id, min(decided_at) AS decided_at FROM transitions
+ WHERE customer_id = $1 AND model_id = $2 AND decided_at <= $3 GROUP BY id
+"""
+
 
 def _both_orders(statement: str) -> dict[Order, str]:
     return {
@@ -116,25 +122,22 @@ class TimelineQuestion:
     superseded: bool
     known_at: Instant
     settled_at: Instant
+    limit: int
 
 
-async def read_items(
-    connection: asyncpg.Connection, question: TimelineQuestion, limit: int
-) -> list[Keyed]:
-    """Return at least the first *limit* items that *question* asks for, in no order."""
+async def read_items(connection: asyncpg.Connection, question: TimelineQuestion) -> list[Keyed]:
+    """Return at least the first ``limit`` items that *question* asks for, in no order."""
     found: list[Keyed] = []
     if Kind.TOUCHPOINT in question.kinds:
-        found += await _touchpoints(connection, question, limit)
+        found += await _touchpoints(connection, question)
     if Kind.TRANSITION in question.kinds:
-        found += await _transitions(connection, question, limit)
+        found += await _transitions(connection, question)
     if Kind.IDENTITY in question.kinds:
-        found += await _identity(connection, question, limit)
+        found += await _identity(connection, question)
     return found
 
 
-async def _touchpoints(
-    connection: asyncpg.Connection, question: TimelineQuestion, limit: int
-) -> list[Keyed]:
+async def _touchpoints(connection: asyncpg.Connection, question: TimelineQuestion) -> list[Keyed]:
     window = window_of(Kind.TOUCHPOINT, question.window, question.order)
     rows = await connection.fetch(
         TOUCHPOINTS[question.order],
@@ -145,7 +148,7 @@ async def _touchpoints(
         datetime_of(question.known_at),
         question.channels or None,
         question.types or None,
-        limit,
+        question.limit,
     )
     return [_touchpoint(row) for row in rows]
 
@@ -186,9 +189,7 @@ def _touchpoint(row: asyncpg.Record) -> Keyed:
     return ItemKey(at, Kind.TOUCHPOINT, source, event_id, ""), item
 
 
-async def _transitions(
-    connection: asyncpg.Connection, question: TimelineQuestion, limit: int
-) -> list[Keyed]:
+async def _transitions(connection: asyncpg.Connection, question: TimelineQuestion) -> list[Keyed]:
     window = window_of(Kind.TRANSITION, question.window, question.order)
     rows = await connection.fetch(
         TRANSITIONS[question.order],
@@ -200,7 +201,7 @@ async def _transitions(
         question.superseded,
         datetime_of(question.settled_at),
         *window.bound(question.order),
-        limit,
+        question.limit,
     )
     return [_transition(row, question.model) for row in rows]
 
@@ -224,9 +225,15 @@ def _transition(row: asyncpg.Record, model: ModelRow) -> Keyed:
     return ItemKey(row["at"], Kind.TRANSITION, row["source"], row["event_id"], row["tie"]), item
 
 
-async def _identity(
-    connection: asyncpg.Connection, question: TimelineQuestion, limit: int
-) -> list[Keyed]:
+async def read_decisions(
+    connection: asyncpg.Connection, customer_id: UUID, model: ModelRow, known_at: Instant
+) -> dict[str, str]:
+    """Return for each transition published by *known_at* when it was decided first."""
+    rows = await connection.fetch(_DECISIONS, customer_id, model.id, datetime_of(known_at))
+    return {row["id"]: moment_text(row["decided_at"]) for row in rows}
+
+
+async def _identity(connection: asyncpg.Connection, question: TimelineQuestion) -> list[Keyed]:
     window = window_of(Kind.IDENTITY, question.window, question.order)
     rows = await connection.fetch(
         IDENTITY[question.order],
@@ -235,7 +242,7 @@ async def _identity(
         datetime_of(window.start),
         datetime_of(window.end),
         *window.bound(question.order),
-        limit,
+        question.limit,
     )
     return [_identity_item(row) for row in rows]
 

@@ -184,3 +184,26 @@ async def test_a_cache_that_another_version_wrote_is_not_trusted(served: Served)
     await served.histories.store(*told, recorded_at=START + DAY)
     await served.histories.connection.execute("UPDATE journeys SET state = '\\x00ff'")
     assert without_freshness(await journey(served)) == folded(served, told, NOW)
+
+
+async def test_who_was_known_then_is_folded_too(served: Served) -> None:
+    visits = [
+        Told(event_id=f"a{n}", at=START + n * HOUR, identifiers=("anonymous_id:a_1",))
+        for n in range(2)
+    ]
+    order = Told(event_id="u0", at=START + 5 * HOUR, type="order_completed")
+    await served.histories.store(*visits, order, recorded_at=START + DAY)
+    apart = await journey(served, known_at=rfc3339(START + DAY))
+    login = Told(event_id="login", at=START, identifiers=("user_id:u_1", "anonymous_id:a_1"))
+    await served.histories.store(login, recorded_at=START + 2 * DAY)
+    together = await journey(served, known_at=rfc3339(START + 2 * DAY))
+    assert (apart["counts"], together["counts"]) == (
+        {"looked": 0, "bought": 1},
+        {"looked": 3, "bought": 1},
+    )
+    await served.histories.bar("user_id:u_1", "anonymous_id:a_1", at=START + 3 * DAY)
+    for known_at, expected in ((START + DAY, apart), (START + 2 * DAY, together)):
+        answered = await journey(served, known_at=rfc3339(known_at))
+        assert without_freshness(answered) == without_freshness(expected)
+    since = await journey(served, known_at=rfc3339(START + 3 * DAY))
+    assert since["counts"] == {"looked": 1, "bought": 1}

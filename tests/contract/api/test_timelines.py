@@ -350,3 +350,60 @@ async def test_a_customer_with_very_many_identifiers_can_be_paged(served: Served
     await served.histories.store(*told, recorded_at=START + DAY)
     read = await all_pages(served, kinds="touchpoint", limit=200)
     assert [item["event_id"] for item in read] == [f"e{n}" for n in reversed(range(450))]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 500])
+async def test_a_past_belief_reads_the_same_whatever_comes_later(
+    served: Served, limit: int
+) -> None:
+    told = [
+        Told(event_id=f"e{n}", at=START + n * HOUR, identifiers=(name,))
+        for n, name in enumerate(["anonymous_id:a_1", "user_id:u_1"] * 3)
+    ]
+    await served.histories.store(*told, recorded_at=START + DAY)
+    login = Told(event_id="login", at=START, identifiers=("user_id:u_1", "anonymous_id:a_1"))
+    await served.histories.store(login, recorded_at=START + 2 * DAY)
+    apart = await all_pages(served, known_at=rfc3339(START + DAY), limit=limit)
+    together = await all_pages(served, known_at=rfc3339(START + 2 * DAY), limit=limit)
+    assert [item["event_id"] for item in apart if item["kind"] == "touchpoint"] == [
+        "e5",
+        "e3",
+        "e1",
+    ]
+    assert {item["event_id"] for item in together if item["kind"] == "touchpoint"} == {
+        "login",
+        *(f"e{n}" for n in range(6)),
+    }
+    assert {item["kind"] for item in together} == {"touchpoint", "transition", "identity"}
+    late = Told(event_id="e9", at=START - DAY, type="order_completed")
+    await served.histories.store(late, recorded_at=START + 3 * DAY)
+    await served.histories.bar("user_id:u_1", "anonymous_id:a_1", at=START + 4 * DAY)
+    assert await all_pages(served, known_at=rfc3339(START + DAY), limit=limit) == apart
+    assert await all_pages(served, known_at=rfc3339(START + 2 * DAY), limit=limit) == together
+
+
+async def test_a_past_belief_holds_deadlines_that_nobody_had_published_yet(served: Served) -> None:
+    told = [Told(event_id=f"e{n}", at=START + n * HOUR) for n in range(2)]
+    await served.histories.store(*told, recorded_at=START + HOUR)
+    believed = await items(served, kinds="transition", known_at=rfc3339(START + 20 * DAY))
+    assert [(item["rule"], item["decided_at"]) for item in believed] == [
+        ("abandoned", None),
+        ("interested", rfc3339(START + HOUR)),
+        ("start", rfc3339(START + HOUR)),
+        ("sign_of_life", rfc3339(START + HOUR)),
+    ]
+
+
+async def test_what_had_been_taken_back_by_then_shows_when_asked_for(served: Served) -> None:
+    told = [Told(event_id=f"e{n}", at=START + n * HOUR) for n in range(2)]
+    await served.histories.store(*told, recorded_at=START + DAY)
+    late = Told(event_id="late", at=START - HOUR, type="order_completed")
+    await served.histories.store(late, recorded_at=START + 2 * DAY)
+
+    async def taken_back(days: int) -> list[object]:
+        known_at = rfc3339(START + days * DAY)
+        shown = await items(served, kinds="transition", known_at=known_at, superseded="true")
+        return [item["superseded_at"] for item in shown if item["superseded_at"]]
+
+    assert await taken_back(1) == []
+    assert await taken_back(2) == [rfc3339(START + 2 * DAY)] * 3

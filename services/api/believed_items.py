@@ -1,0 +1,98 @@
+"""Timelines as they were believed: transitions are folded, not read from what was published.
+
+What was published can lag behind what was known, and is re-keyed when customers merge.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import asyncpg
+import msgspec
+
+from services.api.journeys import Belief, believed_journey
+from services.api.readers.customers import CustomerHead
+from services.api.readers.timelines import TimelineQuestion, read_decisions, read_items
+from services.api.resources import Resources
+from services.api.timeline import LAST_TEXT, ItemKey, Keyed, Kind, TransitionItem, window_of
+from shared.instants import datetime_of, parse_rfc3339
+
+
+class _Identity(msgspec.Struct, frozen=True):
+    source: str
+    event_id: str
+
+
+class _Cause(msgspec.Struct, frozen=True):
+    touchpoint: _Identity = _Identity(LAST_TEXT, "")
+
+
+class _Transition(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """A transition in a journey's document."""
+
+    id: str
+    axis: str
+    kind: str
+    from_: str | None
+    to: str
+    at: str
+    cycle: int
+    rule: str
+    cause: dict[str, object]
+
+
+async def read_believed(
+    connection: asyncpg.Connection,
+    resources: Resources,
+    past: CustomerHead,
+    belief: Belief,
+    question: TimelineQuestion,
+) -> list[Keyed]:
+    """Return at least the first items that *question* asks for, as *belief* has them.
+
+    What had been taken back by then is only in what was published, so a question that wants it is
+    answered from there.
+    """
+    if question.superseded or Kind.TRANSITION not in question.kinds:
+        return await read_items(connection, question)
+    others = replace(question, kinds=question.kinds - {Kind.TRANSITION})
+    return [
+        *await read_items(connection, others),
+        *await _transitions(connection, resources, past, belief, question),
+    ]
+
+
+async def _transitions(
+    connection: asyncpg.Connection,
+    resources: Resources,
+    past: CustomerHead,
+    belief: Belief,
+    question: TimelineQuestion,
+) -> list[Keyed]:
+    journey = await believed_journey(connection, resources, past, belief)
+    transitions = msgspec.convert(journey["transitions"], list[_Transition])
+    decisions = await read_decisions(connection, past.customer_id, past.model, belief.known_at)
+    window = window_of(Kind.TRANSITION, question.window, question.order)
+    items = [_keyed(transition, past, decisions) for transition in transitions]
+    return [(key, item) for key, item in items if window.holds(key, question.order)]
+
+
+def _keyed(transition: _Transition, past: CustomerHead, decisions: Mapping[str, str]) -> Keyed:
+    item = TransitionItem(
+        id=transition.id,
+        at=transition.at,
+        decided_at=decisions.get(transition.id),
+        axis=transition.axis,
+        move=transition.kind,
+        from_=transition.from_,
+        to=transition.to,
+        rule=transition.rule,
+        cycle=transition.cycle,
+        cause=msgspec.Raw(msgspec.json.encode(transition.cause)),
+        superseded_at=None,
+        model=past.model.key,
+        version=past.model.version,
+    )
+    cause = msgspec.convert(transition.cause, _Cause).touchpoint
+    tie = f"{transition.axis}{int(transition.kind != 'restart')}{transition.id}"
+    at = datetime_of(parse_rfc3339(transition.at))
+    return ItemKey(at, Kind.TRANSITION, cause.source, cause.event_id, tie), item
