@@ -13,20 +13,19 @@ from shared.touchpoints import Identifier, JsonObject
 def identifiers_in(customer: JsonObject, terms: Terms, found: Findings) -> list[Identifier]:
     """Return the identifiers in *customer*, the primary one first, the others by trust.
 
-    Only if a fault is noted there are none of them.
+    There are none of them only if a fault of the customer is noted.
 
     Args:
         customer: Strings, integers and nulls by kind; values of other types have been noted.
         terms: Give the policy, and the region of phone numbers.
         found: Takes faults and flags.
     """
-    faults_before = len(found.faults)
     named = _named(customer, terms, found)
     policy = terms.policy
     kept = [identifier for identifier in named if not policy.blocks(identifier)]
     if len(kept) < len(named):
         found.flag(Flag.BLOCKED_IDENTIFIER)
-    if not kept and len(found.faults) == faults_before:
+    if not kept and not found.blames("customer"):
         _note_none(found, blocked=bool(named))
     if len(kept) > 1:
         kept.sort(key=policy.trust)

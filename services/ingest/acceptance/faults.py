@@ -19,6 +19,10 @@ class Findings:
         if len(self.faults) < MOST_FAULTS:
             self.faults.append(Fault(path, reason.value, message))
 
+    def blames(self, member: str) -> bool:
+        """Tell whether a fault of *member*, or of something in it, is noted."""
+        return any(fault.path.partition(".")[0] == member for fault in self.faults)
+
     def flag(self, flag: str) -> None:
         """Note *flag* unless it is noted already."""
         if flag not in self.flags:

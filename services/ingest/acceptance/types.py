@@ -11,7 +11,9 @@ TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ .:$/-]{0,127}")
 
 
 def check_type(name: str, source: Source, found: Findings) -> None:
-    """Note what is wrong with, or to be remarked on, a touchpoint's type."""
+    """Note what is wrong with, or to be remarked on, a type, unless it is known to be none."""
+    if found.blames("type"):
+        return
     if not TYPE.fullmatch(name):
         message = "must be 1-128 letters, digits or _ .:$/- and begin with a letter or digit"
         found.fault("type", Reason.INVALID_VALUE, message)

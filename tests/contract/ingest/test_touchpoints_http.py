@@ -11,6 +11,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
@@ -470,6 +471,29 @@ class TestOutages:
         directory.away = True
         assert await checks["log"]() == "the disk is nearly full"
         assert await checks["keys"]() is not None
+
+
+def counted(result: str, reason: str = "") -> float:
+    labels = {"result": result, "reason": reason}
+    return REGISTRY.get_sample_value("ingest_events_total", labels) or 0.0
+
+
+async def test_items_are_counted_by_what_became_of_them(system: System) -> None:
+    before = [counted("accepted"), counted("rejected", "not_an_object"), counted("throttled")]
+    await system.post([item_with(), 5, item_with(), 5, 5])
+    slow = {"Authorization": "Bearer wk_slow"}
+    await system.post([item_with()] * 2, headers=slow)
+    await system.post([item_with()] * 3, headers=slow)
+    after = [counted("accepted"), counted("rejected", "not_an_object"), counted("throttled")]
+    assert [new - old for new, old in zip(after, before, strict=True)] == [4, 3, 3]
+
+
+async def test_what_the_log_did_not_confirm_is_not_counted(system: System) -> None:
+    before = counted("accepted")
+    system.writer.unavailable = "the disk is nearly full"
+    await system.post(item_with())
+    assert counted("accepted") == before
+    assert REGISTRY.get_sample_value("ingest_inflight_events") == 0
 
 
 async def test_files_that_are_sent_keep_their_times(system: System) -> None:
