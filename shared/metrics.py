@@ -76,7 +76,6 @@ EVENT_END_TO_END_SECONDS: Final = Histogram(
     buckets=_END_TO_END_SECONDS,
 )
 QUARANTINED: Final = Counter("quarantined_total", "Items put into the quarantine.", ("reason",))
-QUARANTINE_OPEN: Final = Gauge("quarantine_open", "Items in the quarantine that nobody settled.")
 
 EVENT_LOOP_LAG_SECONDS: Final = Gauge(
     "event_loop_lag_seconds", "How much later than asked the event loop last woke up."

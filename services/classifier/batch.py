@@ -21,6 +21,7 @@ from services.classifier.claims import (
 from services.classifier.counts import add_counts, count_by_source
 from services.classifier.identities import enrol
 from services.classifier.linking import link, links_made
+from services.classifier.measuring import measured_batch, note_batch
 from services.classifier.neighbourhoods import find_neighbours
 from services.classifier.poison import PoisonLimit
 from services.classifier.quarantine import quarantine
@@ -133,6 +134,14 @@ class PostgresClassification:
     async def _classify(
         self, claim: Claim, items: Sequence[Item], records: Sequence[LogRecord]
     ) -> Claim:
+        with measured_batch():
+            items, tally = await self._transact(claim, items, records)
+        note_batch(items, tally, self._clock())
+        return claim.at(records[-1].offset + 1)
+
+    async def _transact(
+        self, claim: Claim, items: Sequence[Item], records: Sequence[LogRecord]
+    ) -> tuple[Sequence[Item], Tally]:
         async with transaction(self._engine) as connection:
             now = await hold_claim(connection, claim)
             try:
@@ -151,7 +160,7 @@ class PostgresClassification:
                 read_through=read_through_of(items),
                 now=now,
             )
-        return claim.at(next_offset)
+        return items, tally
 
     async def _apply(
         self, connection: Connection, claim: Claim, items: Sequence[Item], now: Instant

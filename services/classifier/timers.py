@@ -16,6 +16,7 @@ from services.classifier.journeys import (
     lock_due_journeys,
     save_journeys,
 )
+from services.classifier.measuring import note_watermark
 from services.classifier.transactions import began_at, transaction
 from services.classifier.transitions import Change, publish
 from shared.clock import Clock
@@ -58,6 +59,7 @@ class Timers:
             watermark = await load_watermark(connection)
             if watermark is None:
                 return 0
+            note_watermark(watermark, self._clock())
             by = min(watermark, self._clock()) - self._grace
             models = await self._models.load(connection)
             due = await lock_due_journeys(connection, by, models, most=MOST)

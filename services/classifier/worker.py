@@ -9,10 +9,12 @@ import structlog
 
 from services.classifier.batch import BatchRefused
 from services.classifier.claims import Claim
+from services.classifier.measuring import note_pending
 from shared.clock import Clock
 from shared.errors import JourneylineError, OwnershipLost, RetryableError
 from shared.instants import SECOND, Instant, Micros
 from shared.log.port import LogReader, LogRecord
+from shared.metrics import CLASSIFIER_FENCED
 
 log = structlog.get_logger()
 
@@ -131,6 +133,7 @@ class Worker:
                 settled = await self._classification.classify(claim, records)
             except OwnershipLost as error:
                 log.warning("batch_fenced", partition=partition, why=error.message)
+                CLASSIFIER_FENCED.inc()
                 self._claims.pop(partition, None)
                 return
             except BatchRefused as error:
@@ -157,6 +160,7 @@ class Worker:
             return
         ends = await self._reader.end_offsets()
         for partition, claim in list(self._claims.items()):
+            note_pending(partition, ends[partition] - claim.next_offset)
             if claim.next_offset >= ends[partition]:
                 try:
                     await self._classification.read_to_end(claim, seen_at)

@@ -1,0 +1,51 @@
+"""Measuring: what operators see of the classifier, noted where it happens."""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+
+from services.classifier.claims import Tally
+from services.classifier.reading import Arrival, Item
+from shared.instants import SECOND, Instant, instant_of
+from shared.metrics import (
+    CLASSIFIER_BATCH_SECONDS,
+    CLASSIFIER_LAG_EVENTS,
+    CLASSIFIER_LAG_SECONDS,
+    CLASSIFIER_PROGRESS,
+    CLASSIFIER_RECORDS,
+    EVENT_END_TO_END_SECONDS,
+    QUARANTINED,
+)
+
+
+@contextmanager
+def measured_batch() -> Generator[None]:
+    """Time the block as one batch if it succeeds."""
+    began = perf_counter()
+    yield
+    CLASSIFIER_BATCH_SECONDS.observe(perf_counter() - began)
+
+
+def note_batch(items: Sequence[Item], tally: Tally, now: Instant) -> None:
+    """Note a committed batch: what became of its records, and how old its touchpoints were."""
+    CLASSIFIER_PROGRESS.set(now / SECOND)
+    CLASSIFIER_RECORDS.labels("stored").inc(tally.stored)
+    CLASSIFIER_RECORDS.labels("duplicate").inc(tally.duplicate)
+    CLASSIFIER_RECORDS.labels("quarantined").inc(tally.quarantined)
+    CLASSIFIER_RECORDS.labels("erased").inc(tally.erased)
+    for item in items:
+        if isinstance(item, Arrival):
+            age = now - instant_of(item.record.data.received_at)
+            EVENT_END_TO_END_SECONDS.observe(max(age, 0) / SECOND)
+        else:
+            QUARANTINED.labels(item.data.reason).inc()
+
+
+def note_pending(partition: int, records: int) -> None:
+    """Note how many records of *partition* are not yet classified."""
+    CLASSIFIER_LAG_EVENTS.labels(str(partition)).set(max(records, 0))
+
+
+def note_watermark(watermark: Instant, now: Instant) -> None:
+    """Note how far the watermark is behind the present."""
+    CLASSIFIER_LAG_SECONDS.set(max(now - watermark, 0) / SECOND)
