@@ -85,6 +85,6 @@ def test_a_transition_s_id_is_the_hash_of_canonical_json(
     rule: str, event_id: str, cycle: int
 ) -> None:
     move = Move("stage", "advance", None, "a", 0, cycle, rule, TouchpointCause("s", event_id))
-    named = ["v", "c", "stage", cycle, None, "a", "1970-01-01T00:00:00Z", rule, f"s/{event_id}"]
+    named = ("v", "c", "stage", cycle, None, "a", "1970-01-01T00:00:00Z", rule, f"s/{event_id}")
     canonical = rfc8785.dumps(named)
     assert transition_id("v", "c", move) == hashlib.sha256(canonical).hexdigest()[:32]
