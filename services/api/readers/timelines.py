@@ -169,11 +169,16 @@ _body: Final = msgspec.json.Decoder(_Body)
 def _touchpoint(row: asyncpg.Record) -> Keyed:
     at, received, occurred, sent, source, event_id, channel, name, stored, text, *position = row
     body = _body.decode(stored)
+    at_text, received_text = moment_text(at), moment_text(received)
+    if occurred is None:
+        occurred_text = received_text
+    else:  # a time that was not corrected for skew is written once
+        occurred_text = at_text if occurred == at else moment_text(occurred)
     item = TouchpointItem(
-        moment_text(at),
-        moment_text(occurred or received),
+        at_text,
+        occurred_text,
         optional_moment_text(sent),
-        moment_text(received),
+        received_text,
         source,
         event_id,
         channel,

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from services.api.answers import fresh_answer
+from services.api.asking import described, parsed
 from services.api.customers import customer_document
 from services.api.freshness import freshness
 from services.api.guards import CUSTOMERS_READ
@@ -32,9 +33,9 @@ async def read_customers(
     )
 
 
-@router.get("/v1/customers/{ref}")
+@router.get("/v1/customers/{ref}", openapi_extra=described(Waiting))
 async def read_customer(
-    request: Request, ref: Segment, asked: Annotated[Waiting, Query()]
+    request: Request, ref: Segment, asked: Annotated[Waiting, parsed(Waiting)]
 ) -> Response:
     """Return who a customer is, what is known of them, and where their journey stands."""
     resources = resources_of(request)

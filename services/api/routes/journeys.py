@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from services.api.answers import fresh_answer
+from services.api.asking import described, parsed
 from services.api.guards import CUSTOMERS_READ
 from services.api.journeys import answer_journey
 from services.api.parameters import JourneyParameters
@@ -17,9 +18,9 @@ from shared.touchpoints import JsonObject
 router = APIRouter(tags=["customers"], dependencies=[CUSTOMERS_READ])
 
 
-@router.get("/v1/customers/{ref}/journey")
+@router.get("/v1/customers/{ref}/journey", openapi_extra=described(JourneyParameters))
 async def read_journey(
-    request: Request, ref: Segment, asked: Annotated[JourneyParameters, Query()]
+    request: Request, ref: Segment, asked: Annotated[JourneyParameters, parsed(JourneyParameters)]
 ) -> Response:
     """Return a customer's journey, now or at any time, as known now or at any time."""
     resources = resources_of(request)

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from services.api.answers import fresh_answer
+from services.api.asking import described, parsed
 from services.api.guards import CUSTOMERS_READ
 from services.api.links import next_link
 from services.api.parameters import TimelineParameters
@@ -16,9 +17,9 @@ from services.api.waiting import awaited_verdict
 router = APIRouter(tags=["customers"], dependencies=[CUSTOMERS_READ])
 
 
-@router.get("/v1/customers/{ref}/timeline")
+@router.get("/v1/customers/{ref}/timeline", openapi_extra=described(TimelineParameters))
 async def read_timeline(
-    request: Request, ref: Segment, asked: Annotated[TimelineParameters, Query()]
+    request: Request, ref: Segment, asked: Annotated[TimelineParameters, parsed(TimelineParameters)]
 ) -> Response:
     """Return one page of a customer's timeline, newest first."""
     resources = resources_of(request)
