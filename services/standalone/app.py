@@ -36,7 +36,9 @@ Say: TypeAlias = Callable[[str], None]
 
 API_POOL: Final = 16
 CLASSIFIER_POOL: Final = 8
-STOP_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 15.0
+DRAIN_SECONDS: Final = 10
+"""What requests under way get before they are cut off; classifier and database stop after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,11 @@ async def _start(
         _running(lambda stopping: keep_log_short(log, engine, wall_clock, stopping))
     )
     await stack.enter_async_context(
-        _running(lambda stopping: serve(front, listener.socket, stopping=stopping))
+        _running(
+            lambda stopping: serve(
+                front, listener.socket, stopping=stopping, shutdown_seconds=DRAIN_SECONDS
+            )
+        )
     )
     await _answers(listener)
     return Started(listener.url, credentials, is_first_start, data)

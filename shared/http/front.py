@@ -150,7 +150,8 @@ async def _answered(app: ASGIApp, scope: Scope, receive: Receive, outgoing: _Out
     """Let *app* answer, and answer what it raises.
 
     A request that is cancelled is one that this process had no time left for when it stopped;
-    whether what it asked for has happened is unknown, which is what 503 says.
+    whether what it asked for has happened is unknown, which is what 503 says. It ends there: a
+    stop is no error for the server's log.
     """
     try:
         await app(scope, receive, outgoing.send)
@@ -159,7 +160,6 @@ async def _answered(app: ASGIApp, scope: Scope, receive: Receive, outgoing: _Out
     except asyncio.CancelledError:
         stopping = Overloaded("this process is stopping: send the request again")
         await outgoing.answer(problem(stopping, outgoing.request_id))
-        raise
     except Exception as error:  # noqa: BLE001 - the last resort of every request
         answer = problem(error, outgoing.request_id)
         if answer.status == _INTERNAL_ERROR:
