@@ -1,0 +1,11 @@
+"""The product as processes, for the tests here alone."""
+
+from tests.fixtures.product import (
+    new_product,
+    product,
+    shared_product,
+    stopped_product,
+    used_folder,
+)
+
+__all__ = ["new_product", "product", "shared_product", "stopped_product", "used_folder"]
