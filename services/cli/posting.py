@@ -23,8 +23,8 @@ class Verdict(msgspec.Struct):
 
     index: int
     status: str
-    code: str = ""
-    message: str = ""
+    code: str | None = None
+    message: str | None = None
 
 
 class Answer(msgspec.Struct):

@@ -160,6 +160,6 @@ async def _settle(
         if verdict.status == "accepted":
             counts.accepted += 1
         else:
-            counts.complain(sent[verdict.index].line, verdict.message or verdict.code)
+            counts.complain(sent[verdict.index].line, verdict.message or verdict.code or "rejected")
     mark.line, mark.accepted, mark.rejected = batch[-1].line, counts.accepted, counts.rejected
     confirmed(mark)

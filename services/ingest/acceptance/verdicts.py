@@ -12,15 +12,16 @@ from shared.records import Record, TouchpointRecord
 class ItemVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one item; ``index`` is its place in the request.
 
-    An accepted one tells its ``flags`` if it has any, a rejected one why it was rejected and the
+    An accepted one has no ``code`` and ``message`` and tells its ``flags`` if it has any, a
+    rejected one why it was rejected and the
     ``quarantine_id`` under which it can be repaired.
     """
 
     index: int
     event_id: str | None
     status: Literal["accepted", "rejected"]
-    code: str | msgspec.UnsetType = msgspec.UNSET
-    message: str | msgspec.UnsetType = msgspec.UNSET
+    code: str | None = None
+    message: str | None = None
     flags: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     errors: tuple[Fault, ...] | msgspec.UnsetType = msgspec.UNSET
     quarantine_id: str | msgspec.UnsetType = msgspec.UNSET

@@ -269,8 +269,7 @@ async def test_a_request_that_is_cancelled_is_told_to_come_again() -> None:
     task = asyncio.create_task(Front({"/slow": slow})(scope_of("/slow"), never, send))
     await begun.wait()
     task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await task
     assert sent[0]["status"] == 503
     assert header(sent[0], b"retry-after") == b"1"
 
