@@ -1,4 +1,4 @@
-"""The classifier's composition: the worker and the timers over one log and one database."""
+"""The classifier's composition: worker, timers and rollouts over one log and one database."""
 
 import asyncio
 import os
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.classifier.batch import LogIdentity, PostgresClassification
+from services.classifier.rollouts import Rollouts
 from services.classifier.timers import Timers
 from services.classifier.worker import Worker
 from shared.clock import Clock
@@ -26,13 +27,15 @@ class Classifier:
 
     worker: Worker
     timers: Timers
+    rollouts: Rollouts
     clock: Clock
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Classify and publish deadlines until *stopping* is set."""
+        """Classify, publish deadlines and roll out models until *stopping* is set."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.worker.run(stopping), name="classifier-worker")
             group.create_task(self.timers.run(stopping), name="classifier-timers")
+            group.create_task(self.rollouts.run(stopping), name="classifier-rollouts")
 
     async def check_progress(self) -> str | None:
         """Return None while the loop turns, else a sentence that says what keeps it."""
@@ -60,5 +63,8 @@ def build_classifier(
     identity = LogIdentity(reader.log_id, reader.topic)
     classification = PostgresClassification(engine, identity, policy, owner=owner, clock=clock)
     return Classifier(
-        Worker(reader, classification, clock), Timers(engine, clock, grace=timer_grace), clock
+        Worker(reader, classification, clock),
+        Timers(engine, clock, grace=timer_grace),
+        Rollouts(engine, clock, grace=timer_grace),
+        clock,
     )

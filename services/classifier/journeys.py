@@ -1,5 +1,6 @@
 """Journeys in PostgreSQL: the cached state, the published transitions, the history to refold."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -15,6 +16,8 @@ from shared.touchpoints import Place, Touchpoint
 
 BEFORE_ALL: Final = Place(EARLIEST, "", "")
 """A place before every touchpoint."""
+_ROWS_AT_ONCE: Final = 2_000
+"""Touchpoints read before the event loop gets its turn."""
 
 _LOAD: Final = """
 SELECT customer_id, model_id, state FROM journeys
@@ -125,8 +128,10 @@ async def load_histories(
     wanted = [(id_, datetime_of(at), source, event) for id_, (at, source, event) in since.items()]
     columns = [list(column) for column in zip(*wanted, strict=True)]
     histories: dict[UUID, list[Touchpoint]] = {}
-    for row in await connection.fetch(_HISTORY, *columns):
+    for count, row in enumerate(await connection.fetch(_HISTORY, *columns), start=1):
         histories.setdefault(row["customer_id"], []).append(touchpoint_of(row))
+        if count % _ROWS_AT_ONCE == 0:
+            await asyncio.sleep(0)
     for history in histories.values():
         history.sort(key=lambda touchpoint: touchpoint.place)
     return histories

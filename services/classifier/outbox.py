@@ -22,11 +22,11 @@ _encoder: Final = msgspec.json.Encoder()
 
 async def tell(
     connection: asyncpg.Connection,
-    messages: Sequence[tuple[UUID, str, JsonObject]],
+    messages: Sequence[tuple[UUID | None, str, JsonObject]],
     *,
     at: Instant,
 ) -> None:
-    """Put *messages* (about whom, type, data) into the outbox, in their order."""
+    """Put *messages* (about whom, if anybody, type, data) into the outbox, in their order."""
     if messages:
         columns = (
             [customer_id for customer_id, _, _ in messages],

@@ -124,7 +124,7 @@ def _restated(
     restatement = restate(
         standing, done.moves, version=model.version, customer_id=str(key.customer_id)
     )
-    return Change(key, model.key, model.version, restatement)
+    return Change(key, model, restatement)
 
 
 def _earliest(since: Mapping[JourneyKey, Place]) -> dict[UUID, Place]:

@@ -172,7 +172,7 @@ def _restated(
         elif known[0] != key.customer_id:
             former, entry = known
             rekeys.append(Rekey(JourneyKey(former, key.model_id), entry, key.customer_id, id_))
-    return Change(key, model.key, model.version, Restatement((), tuple(asserted))), rekeys
+    return Change(key, model, Restatement((), tuple(asserted))), rekeys
 
 
 def _taken_back(pool: _Pool, model_id: int, model: ActiveModel) -> list[Change]:
@@ -180,12 +180,7 @@ def _taken_back(pool: _Pool, model_id: int, model: ActiveModel) -> list[Change]:
     for customer_id, entry in pool.standing:
         gone.setdefault(customer_id, []).append(entry)
     return [
-        Change(
-            JourneyKey(customer_id, model_id),
-            model.key,
-            model.version,
-            Restatement(tuple(entries), ()),
-        )
+        Change(JourneyKey(customer_id, model_id), model, Restatement(tuple(entries), ()))
         for customer_id, entries in sorted(gone.items())
     ]
 

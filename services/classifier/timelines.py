@@ -50,6 +50,8 @@ async def extend_timelines(
     for customer_id, new in additions.items():
         for model_id, model in models.items():
             key = JourneyKey(customer_id, model_id)
+            if not model.published and customer_id in profiles and key not in stored:
+                continue  # its rollout will come to this customer and fold the whole history
             done = step(model.program, stored.get(key), new)
             if done is None:
                 late[key] = new[0].place
@@ -65,7 +67,7 @@ async def extend_timelines(
 
 def _appended(key: JourneyKey, model: ActiveModel, done: Followed) -> Change:
     restatement = appended(done.moves, version=model.version, customer_id=str(key.customer_id))
-    return Change(key, model.key, model.version, restatement)
+    return Change(key, model, restatement)
 
 
 def _milestones(

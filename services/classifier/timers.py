@@ -10,20 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.classifier.active_models import ActiveModel, ActiveModels
 from services.classifier.following import Followed, appended
+from services.classifier.horizon import load_horizon
 from services.classifier.journeys import (
     JourneyKey,
     journey_row,
     lock_due_journeys,
     save_journeys,
 )
-from services.classifier.measuring import note_watermark
 from services.classifier.transactions import began_at, transaction
 from services.classifier.transitions import Change, publish
 from shared.clock import Clock
 from shared.errors import RetryableError
 from shared.instants import Instant, Micros
 from shared.journey.fold import Fold, FoldState
-from shared.storage.watermark import load_watermark
 
 log = structlog.get_logger()
 
@@ -56,11 +55,9 @@ class Timers:
     async def publish_due(self) -> int:
         """Publish one round of deadlines and return how many journeys had one."""
         async with transaction(self._engine) as connection:
-            watermark = await load_watermark(connection)
-            if watermark is None:
+            by = await load_horizon(connection, self._clock(), self._grace)
+            if by is None:
                 return 0
-            note_watermark(watermark, self._clock())
-            by = min(watermark, self._clock()) - self._grace
             models = await self._models.load(connection)
             due = await lock_due_journeys(connection, by, models, most=MOST)
             await self._advance(connection, due, models, by)
@@ -81,6 +78,6 @@ class Timers:
             fold.advance(by)
             rows[key] = journey_row(Followed.of(fold))
             said = appended(fold.moves, version=model.version, customer_id=str(key.customer_id))
-            changes.append(Change(key, model.key, model.version, said))
+            changes.append(Change(key, model, said))
         await save_journeys(connection, rows, now=now)
         await publish(connection, changes, decided_at=now)

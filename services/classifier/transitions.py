@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from services.classifier.active_models import ActiveModel
 from services.classifier.following import Published, Restatement
 from services.classifier.journeys import JourneyKey
 from services.classifier.outbox import tell
@@ -19,6 +20,13 @@ from shared.touchpoints import JsonObject
 _SUPERSEDE: Final = """
 UPDATE transitions t SET superseded_at = $5
   FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::integer[])
+    AS gone (customer_id, model_id, id, n)
+ WHERE t.customer_id = gone.customer_id AND t.model_id = gone.model_id
+   AND t.id = gone.id AND t.n = gone.n
+"""
+_WITHDRAW: Final = """
+DELETE FROM transitions t
+ USING unnest($1::uuid[], $2::smallint[], $3::text[], $4::integer[])
     AS gone (customer_id, model_id, id, n)
  WHERE t.customer_id = gone.customer_id AND t.model_id = gone.model_id
    AND t.id = gone.id AND t.n = gone.n
@@ -54,8 +62,7 @@ class Change:
     """What one journey takes back and says anew."""
 
     key: JourneyKey
-    model_key: str
-    version: str
+    model: ActiveModel
     restatement: Restatement
 
 
@@ -80,26 +87,32 @@ async def rekey(connection: asyncpg.Connection, rekeys: Sequence[Rekey]) -> None
 async def publish(
     connection: asyncpg.Connection, changes: Sequence[Change], *, decided_at: Instant
 ) -> None:
-    """Store *changes* and put them into the outbox, each customer's in its order."""
+    """Store *changes* and put them into the outbox, each customer's in its order.
+
+    Nobody is told of those of a model that is not published yet, and what they take back is gone:
+    it was never believed.
+    """
     if not any(change.restatement.retracted or change.restatement.asserted for change in changes):
         return
-    await _supersede(connection, changes, decided_at)
+    published = [change for change in changes if change.model.published]
+    unpublished = [change for change in changes if not change.model.published]
+    if gone := _retracted(published):
+        await connection.execute(_SUPERSEDE, *gone, datetime_of(decided_at))
+    if gone := _retracted(unpublished):
+        await connection.execute(_WITHDRAW, *gone)
     numbers = await _assert(connection, changes, decided_at)
     messages = [
         (change.key.customer_id, kind, data)
-        for change in changes
+        for change in published
         for kind, data in _messages(change, numbers, decided_at)
     ]
     await tell(connection, messages, at=decided_at)
 
 
-async def _supersede(
-    connection: asyncpg.Connection, changes: Sequence[Change], at: Instant
-) -> None:
+def _retracted(changes: Sequence[Change]) -> list[list[object]]:
+    """Return the keys of all rows that *changes* take back, column by column."""
     rows = [(*c.key, gone.id, gone.n) for c in changes for gone in c.restatement.retracted]
-    if rows:
-        columns = (list(column) for column in zip(*rows, strict=True))
-        await connection.execute(_SUPERSEDE, *columns, datetime_of(at))
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 async def _assert(
@@ -161,6 +174,6 @@ def _data(change: Change, id_: str, move: Move) -> JsonObject:
         "id": id_,
         **move_document(move),
         "customer_id": str(change.key.customer_id),
-        "model": change.model_key,
-        "version": change.version,
+        "model": change.model.key,
+        "version": change.model.version,
     }

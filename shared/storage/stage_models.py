@@ -1,5 +1,6 @@
-"""Stage models in PostgreSQL: the first one of a new deployment."""
+"""Stage models in PostgreSQL: read back, and the first one of a new deployment."""
 
+import json
 from typing import Final
 
 import asyncpg
@@ -7,6 +8,8 @@ import msgspec
 
 from shared.instants import Instant, datetime_of
 from shared.journey.model import StageModel
+from shared.journey.reading.document import read_document
+from shared.touchpoints import JsonValue
 
 _INSERT: Final = """
 INSERT INTO models (version, key, title, document, state, is_default, created_at, activated_at)
@@ -18,6 +21,16 @@ _ACTIVATE: Final = """
 INSERT INTO activations (model_id, key, activated_at, recorded_at) VALUES ($1, $2, $3, $3)
 """
 _ANY: Final = "SELECT EXISTS (SELECT FROM models WHERE is_default)"
+
+
+def stored_model(document: str) -> StageModel:
+    """Read a model back from its row.
+
+    It was loaded with all checks before it was stored. With defaults filled in and aliases written
+    out it may be larger than what may be handed in.
+    """
+    values: JsonValue = json.loads(document)
+    return read_document(values)
 
 
 async def ensure_default_model(

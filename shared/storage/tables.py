@@ -263,6 +263,7 @@ models = Table(
     Column("is_default", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", Moment, nullable=False),
     Column("activated_at", Moment),
+    Column("revision", Integer, nullable=False, server_default=text("1")),
 )
 
 activations = Table(
@@ -274,6 +275,26 @@ activations = Table(
     Column("activated_at", Moment, nullable=False),
     Column("recorded_at", Moment, nullable=False),
     Column("superseded_at", Moment),
+)
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("model_id", SmallInteger, ForeignKey("models.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("phase", Text, nullable=False, server_default=text("'requested'")),
+    Column("requested_at", Moment, nullable=False),
+    Column(
+        "position",
+        Uuid,
+        nullable=False,
+        server_default=text("'00000000-0000-0000-0000-000000000000'"),
+    ),
+    Column("customers_done", BigInteger, nullable=False, server_default=text("0")),
+    Column("customers_of", BigInteger, nullable=False, server_default=text("0")),
+    Column("predecessor_id", SmallInteger, ForeignKey("models.id")),
+    Column("flipped_at", Moment),
 )
 
 journeys = Table(
@@ -335,6 +356,13 @@ outbox = Table(
 
 Index("models_one_active", models.c.key, unique=True, postgresql_where=text("state = 'active'"))
 Index("models_one_default", models.c.is_default, unique=True, postgresql_where=text("is_default"))
+Index(
+    "rollouts_one_per_key",
+    rollouts.c.key,
+    unique=True,
+    postgresql_where=text("phase IN ('requested', 'folding')"),
+)
+Index("rollouts_open", rollouts.c.id, postgresql_where=text("phase <> 'done'"))
 Index("journeys_due", journeys.c.next_at, postgresql_where=text("next_at IS NOT NULL"))
 Index(
     "transitions_in_order",
