@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
 from services.classifier.following import Followed, Published
-from shared.instants import EARLIEST, Instant, datetime_of
+from shared.instants import EARLIEST, Instant, Micros, datetime_of
 from shared.journey.fold import FoldState
 from shared.storage.rows import move_of, touchpoint_of
 from shared.touchpoints import Place, Touchpoint
@@ -28,6 +28,7 @@ SELECT customer_id, model_id, state FROM journeys
 _DUE: Final = """
 SELECT customer_id, model_id, state FROM journeys
  WHERE next_at <= $1 AND model_id = ANY($2)
+   AND (next_at > updated_at OR updated_at <= now() - $4::interval)
  ORDER BY next_at, customer_id, model_id
  LIMIT $3
    FOR UPDATE SKIP LOCKED
@@ -111,13 +112,29 @@ async def lock_journeys(
 
 
 async def lock_due_journeys(
-    connection: asyncpg.Connection, by: Instant, model_ids: Iterable[int], *, most: int
+    connection: asyncpg.Connection,
+    by: Instant,
+    model_ids: Iterable[int],
+    *,
+    most: int,
+    quiet: Micros,
 ) -> dict[JourneyKey, FoldState]:
-    """Load and lock up to *most* journeys with a deadline at or before *by*, the oldest first.
+    """Load and lock journeys with a deadline at or before *by*, the oldest first.
 
     Those that another transaction is changing are left for the next time.
+
+    Args:
+        connection: In a transaction.
+        by: How far the watermark has come.
+        model_ids: Under which models.
+        most: How many at most.
+        quiet: How long a journey whose deadline had passed already when it last changed must have
+            been left alone since: in the middle of a backfill the next line would only take the
+            deadline back.
     """
-    rows = await connection.fetch(_DUE, datetime_of(by), list(model_ids), most)
+    rows = await connection.fetch(
+        _DUE, datetime_of(by), list(model_ids), most, timedelta(microseconds=quiet)
+    )
     return {_key(row): FoldState.decode(row["state"]) for row in rows}
 
 

@@ -104,7 +104,11 @@ async def refold_journeys(
         refolded[key] = await fold_history(program, base, history, settled_at)
     rows = {key: journey_row(done.followed) for key, done in refolded.items()}
     await save_journeys(connection, rows, now=now)
-    states = [Snapshot(key, state) for key, done in refolded.items() for state in done.states]
+    states = [
+        Snapshot(key, state, lasting=True)
+        for key, done in refolded.items()
+        for state in done.states
+    ]
     await keep_snapshots(connection, states)
     changes = [
         _restated(key, models[key.model_id], refolded[key].followed, published.get(key, []), place)

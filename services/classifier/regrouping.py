@@ -152,7 +152,7 @@ async def _refold(
         history = before.histories[customer_id]
         done, kept = await fold_history(model.program, None, history, settled_at)
         after.followed[key] = done
-        after.snapshots += [Snapshot(key, state) for state in kept]
+        after.snapshots += [Snapshot(key, state, lasting=True) for state in kept]
         said, rekeyed = _restated(key, model, done.moves, pool)
         after.said.append(said)
         after.rekeyed += rekeyed

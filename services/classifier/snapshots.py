@@ -16,7 +16,10 @@ from shared.journey.fold import FoldState
 from shared.touchpoints import Place
 
 SPACING: Final = 256
-"""Touchpoints of a customer from one snapshot to the next."""
+"""Touchpoints of a customer from one lasting snapshot to the next."""
+
+RECENT: Final = 32
+"""Touchpoints from one passing snapshot to the next: what is late is mostly late by little."""
 
 _NEAREST: Final = """
 SELECT wanted.customer_id, wanted.model_id, near.state
@@ -40,18 +43,31 @@ DELETE FROM snapshots s
 """
 _DROP_ALL: Final = "DELETE FROM snapshots WHERE customer_id = ANY($1)"
 _KEEP: Final = """
-INSERT INTO snapshots (customer_id, model_id, effective_at, source, event_id, state)
+INSERT INTO snapshots (customer_id, model_id, effective_at, source, event_id, lasting, state)
 SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::timestamptz[], $4::text[], $5::text[],
-                     $6::bytea[])
+                     $6::boolean[], $7::bytea[])
 ON CONFLICT DO NOTHING
+"""
+_DROP_PASSED: Final = """
+DELETE FROM snapshots s
+ USING unnest($1::uuid[], $2::smallint[]) AS wanted (customer_id, model_id)
+ WHERE s.customer_id = wanted.customer_id AND s.model_id = wanted.model_id AND NOT s.lasting
+   AND s.effective_at < (
+        SELECT max(newest.effective_at) FROM snapshots newest
+         WHERE newest.customer_id = s.customer_id AND newest.model_id = s.model_id
+           AND NOT newest.lasting)
 """
 
 
 class Snapshot(NamedTuple):
-    """A state of one journey, right after a touchpoint."""
+    """A state of one journey, right after a touchpoint.
+
+    Lasting ones stay; of the others, each journey keeps the newest two.
+    """
 
     key: JourneyKey
     state: FoldState
+    lasting: bool
 
 
 async def nearest_snapshots(
@@ -83,11 +99,16 @@ async def keep_snapshots(connection: asyncpg.Connection, snapshots: Sequence[Sna
             datetime_of(place.at),
             place.source,
             place.event_id,
+            snapshot.lasting,
             snapshot.state.encode(),
         )
         for snapshot in snapshots
         if (place := snapshot.state.last) is not None
     ]
+    passing = [snapshot.key for snapshot in snapshots if not snapshot.lasting]
+    if passing:
+        customers, model_ids = zip(*passing, strict=True)
+        await connection.execute(_DROP_PASSED, list(customers), list(model_ids))
     if rows:
         await connection.execute(_KEEP, *(list(column) for column in zip(*rows, strict=True)))
 

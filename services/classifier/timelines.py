@@ -15,7 +15,7 @@ from services.classifier.journeys import (
     save_journeys,
 )
 from services.classifier.refolding import refold_journeys
-from services.classifier.snapshots import SPACING, Snapshot, keep_snapshots
+from services.classifier.snapshots import RECENT, SPACING, Snapshot, keep_snapshots
 from services.classifier.transitions import Change, publish
 from shared.instants import Instant
 from shared.profiles import Profile, profile_of
@@ -75,11 +75,11 @@ def _milestones(
     profiles: Mapping[UUID, Profile],
     additions: Mapping[UUID, list[Touchpoint]],
 ) -> list[Snapshot]:
-    """Return a snapshot of each journey that passed a multiple of SPACING touchpoints."""
+    """Return a snapshot of each journey that passed a multiple of RECENT touchpoints."""
     kept = []
     for key, done in stepped.items():
         before = profiles[key.customer_id].total if key.customer_id in profiles else 0
         after = before + len(additions[key.customer_id])
-        if after // SPACING > before // SPACING:
-            kept.append(Snapshot(key, done.state))
+        if after // RECENT > before // RECENT:
+            kept.append(Snapshot(key, done.state, lasting=after // SPACING > before // SPACING))
     return kept

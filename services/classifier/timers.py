@@ -21,7 +21,7 @@ from services.classifier.transactions import began_at, transaction
 from services.classifier.transitions import Change, publish
 from shared.clock import Clock
 from shared.errors import RetryableError
-from shared.instants import Instant, Micros
+from shared.instants import SECOND, Instant, Micros
 from shared.journey.fold import Fold, FoldState
 
 log = structlog.get_logger()
@@ -29,15 +29,20 @@ log = structlog.get_logger()
 MOST: Final = 500
 """Journeys in one transaction."""
 PAUSE_SECONDS: Final = 1.0
+QUIET: Final[Micros] = 10 * SECOND
+"""How long a backfill must have left a customer alone before its deadlines are published."""
 
 
 class Timers:
     """Publishes due deadlines, a transaction at a time; several processes may do so at once."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, *, grace: Micros = 0) -> None:
+    def __init__(
+        self, engine: AsyncEngine, clock: Clock, *, grace: Micros = 0, quiet: Micros = QUIET
+    ) -> None:
         self._engine = engine
         self._clock = clock
         self._grace = grace
+        self._quiet = quiet
         self._models = ActiveModels()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -59,7 +64,7 @@ class Timers:
             if by is None:
                 return 0
             models = await self._models.load(connection)
-            due = await lock_due_journeys(connection, by, models, most=MOST)
+            due = await lock_due_journeys(connection, by, models, most=MOST, quiet=self._quiet)
             await self._advance(connection, due, models, by)
             return len(due)
 

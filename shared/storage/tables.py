@@ -320,6 +320,7 @@ snapshots = Table(
     Column("effective_at", Moment, primary_key=True),
     Column("source", Text(collation="C"), primary_key=True),
     Column("event_id", Text(collation="C"), primary_key=True),
+    Column("lasting", Boolean, nullable=False),
     Column("state", LargeBinary, nullable=False),
 )
 

@@ -237,6 +237,7 @@ CREATE TABLE snapshots (
     effective_at timestamptz NOT NULL,
     source text COLLATE "C" NOT NULL,
     event_id text COLLATE "C" NOT NULL,
+    lasting boolean NOT NULL,
     state bytea NOT NULL,
     PRIMARY KEY (customer_id, model_id, effective_at, source, event_id)
 );
