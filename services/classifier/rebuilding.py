@@ -27,8 +27,6 @@ from services.classifier.transactions import began_at
 from services.classifier.transitions import Change, publish
 from shared.instants import Instant
 
-MOST_CUSTOMERS: Final = 200
-"""Customers in one transaction."""
 MOST_TOUCHPOINTS: Final = 2_000
 """Touchpoints of several customers in one transaction, which batches of theirs wait for."""
 
@@ -45,14 +43,16 @@ SELECT c.id FROM customers c
 """
 
 
-async def next_customers(connection: asyncpg.Connection, position: UUID) -> list[UUID]:
+async def next_customers(
+    connection: asyncpg.Connection, position: UUID, *, most: int
+) -> list[UUID]:
     """Return the customers after *position* that one transaction takes, in order of their ids.
 
-    One with a long history is taken alone.
+    They are *most* at most; one with a long history is taken alone.
     """
     chosen: list[UUID] = []
     room = MOST_TOUCHPOINTS
-    for row in await connection.fetch(_NEXT, position, MOST_CUSTOMERS):
+    for row in await connection.fetch(_NEXT, position, most):
         room -= row["touchpoints"]
         if chosen and room < 0:
             break
@@ -97,7 +97,9 @@ async def rebuild_journeys(
     now = await began_at(connection)
     rows_to_save = {key: journey_row(done.followed) for key, done in folded.items()}
     await save_journeys(connection, rows_to_save, now=now)
-    states = [Snapshot(key, state) for key, done in folded.items() for state in done.states]
+    states = [
+        Snapshot(key, state, lasting=True) for key, done in folded.items() for state in done.states
+    ]
     await keep_snapshots(connection, states)
     await publish(connection, list(_said(folded.items(), model)), decided_at=now)
 

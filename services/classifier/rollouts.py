@@ -34,6 +34,8 @@ from shared.instants import Instant, Micros, datetime_of, instant_of
 log = structlog.get_logger()
 
 PAUSE_SECONDS: Final = 1.0
+MOST_CUSTOMERS: Final = 200
+"""Customers in one transaction."""
 
 _TURN: Final = "SELECT pg_try_advisory_xact_lock($1)"
 _LOCK: Final = 0x726F6C6C
@@ -74,10 +76,20 @@ class Rollout:
 
 
 class Rollouts:
-    """Carries rollouts on; several processes may, and one of them does at a time."""
+    """Carries rollouts on; several processes may, and one of them does at a time.
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, *, grace: Micros = 0) -> None:
+    Args:
+        engine: Whose database.
+        clock: The present.
+        grace: How much longer deadlines wait than the watermark asks for.
+        most: How many customers one transaction takes.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, clock: Clock, *, grace: Micros = 0, most: int = MOST_CUSTOMERS
+    ) -> None:
         self._engine = engine
+        self._most = most
         self._clock = clock
         self._grace = grace
         self._models = ActiveModels()
@@ -109,11 +121,11 @@ class Rollouts:
                 case "folding":
                     await self._fold(connection, rollout)
                 case _:
-                    await _clear(connection, rollout)
+                    await self._clear(connection, rollout)
             return True
 
     async def _fold(self, connection: asyncpg.Connection, rollout: Rollout) -> None:
-        customers = await next_customers(connection, rollout.position)
+        customers = await next_customers(connection, rollout.position, most=self._most)
         if not customers:
             await _flip(connection, rollout)
             return
@@ -123,6 +135,18 @@ class Rollouts:
         horizon = await load_horizon(connection, self._clock(), self._grace)
         await rebuild_journeys(connection, customers, models[rollout.model_id], horizon)
         await connection.execute(_ADVANCE, rollout.id, customers[-1], len(customers))
+
+    async def _clear(self, connection: asyncpg.Connection, rollout: Rollout) -> None:
+        if rollout.flipped_at is None:
+            raise ValueError(f"rollout {rollout.id} is clearing but was never in force")
+        flip = Flip(rollout.model_id, rollout.predecessor_id, rollout.flipped_at)
+        customers = await next_customers(connection, rollout.position, most=self._most)
+        if customers:
+            await settle_rows(connection, flip, customers)
+            await connection.execute(_ADVANCE, rollout.id, customers[-1], 0)
+        else:
+            await sweep_rows(connection, flip)
+            await connection.execute(_END, rollout.id)
 
 
 async def _follow(connection: asyncpg.Connection, rollout: Rollout) -> None:
@@ -142,19 +166,6 @@ async def _flip(connection: asyncpg.Connection, rollout: Rollout) -> None:
     moment = datetime_of(flip.at)
     await connection.execute(_CLEAR, rollout.id, _FIRST, flip.former_id, moment)
     log.info("model_activated", model=rollout.key)
-
-
-async def _clear(connection: asyncpg.Connection, rollout: Rollout) -> None:
-    if rollout.flipped_at is None:
-        raise ValueError(f"rollout {rollout.id} is clearing but was never in force")
-    flip = Flip(rollout.model_id, rollout.predecessor_id, rollout.flipped_at)
-    customers = await next_customers(connection, rollout.position)
-    if customers:
-        await settle_rows(connection, flip, customers)
-        await connection.execute(_ADVANCE, rollout.id, customers[-1], 0)
-    else:
-        await sweep_rows(connection, flip)
-        await connection.execute(_END, rollout.id)
 
 
 def _rollout(row: asyncpg.Record) -> Rollout:

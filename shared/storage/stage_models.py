@@ -1,14 +1,19 @@
-"""Stage models in PostgreSQL: read back, and the first one of a new deployment."""
+"""Stage models in PostgreSQL: stored, read back, and asked to be put in force."""
 
 import json
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 import msgspec
+from sqlalchemy import literal_column, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.errors import Conflict, NotFound
 from shared.instants import Instant, datetime_of
 from shared.journey.model import StageModel
 from shared.journey.reading.document import read_document
+from shared.storage.tables import models, rollouts
 from shared.touchpoints import JsonValue
 
 _INSERT: Final = """
@@ -21,6 +26,13 @@ _ACTIVATE: Final = """
 INSERT INTO activations (model_id, key, activated_at, recorded_at) VALUES ($1, $2, $3, $3)
 """
 _ANY: Final = "SELECT EXISTS (SELECT FROM models WHERE is_default)"
+
+
+class Stored(NamedTuple):
+    """What became of a model that was handed in."""
+
+    state: str
+    is_new: bool
 
 
 def stored_model(document: str) -> StageModel:
@@ -57,3 +69,61 @@ async def ensure_default_model(
         return False
     await connection.execute(_ACTIVATE, id_, model.key, moment)
     return True
+
+
+async def store_model(connection: AsyncConnection, model: StageModel, *, now: Instant) -> Stored:
+    """Store *model* as a draft; of a version that is known, take over the wording.
+
+    Args:
+        connection: In a transaction.
+        model: As loaded from its document.
+        now: The present.
+    """
+    wording = {"title": model.title.replace("\0", "\ufffd"), "document": model.document}
+    statement = (
+        insert(models)
+        .values(
+            version=model.version,
+            key=model.key,
+            state="draft",
+            created_at=datetime_of(now),
+            **wording,
+        )
+        .on_conflict_do_update(
+            index_elements=[models.c.version],
+            set_={**wording, "revision": models.c.revision + 1},
+        )
+        .returning(models.c.state, literal_column("xmax = 0"))
+    )
+    return Stored(*(await connection.execute(statement)).one())
+
+
+async def request_activation(connection: AsyncConnection, version: str, *, now: Instant) -> None:
+    """Ask for *version* to be put in force; nothing happens if it is, or is on its way.
+
+    A classifier carries it on from here.
+
+    Args:
+        connection: In a transaction.
+        version: Of a stored model.
+        now: The present.
+
+    Raises:
+        NotFound: no model has that version.
+        Conflict: another version of the same key is on its way.
+    """
+    wanted = select(models.c.id, models.c.key, models.c.state).where(models.c.version == version)
+    row = (await connection.execute(wanted.with_for_update(key_share=True))).one_or_none()
+    if row is None:
+        raise NotFound("no stage model has that version")
+    if row.state in {"active", "activating"}:
+        return
+    asked = insert(rollouts).values(model_id=row.id, key=row.key, requested_at=datetime_of(now))
+    made = await connection.execute(asked.on_conflict_do_nothing().returning(rollouts.c.id))
+    if made.one_or_none() is None:
+        raise Conflict(
+            f"another version of {row.key} is being activated: wait until it is in force",
+            code="activation_under_way",
+        )
+    changed = update(models).where(models.c.id == row.id).values(state="activating")
+    await connection.execute(changed)

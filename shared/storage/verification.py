@@ -13,11 +13,11 @@ from shared.identity.links import Link
 from shared.identity.policy import Policy
 from shared.instants import instant_of
 from shared.journey.fold import Fold, FoldState
-from shared.journey.loading import load_model
 from shared.journey.moves import Move, transition_id
 from shared.journey.program import Program, compile_model
 from shared.profiles import Profile, profile_of
 from shared.storage.rows import move_of, touchpoint_of
+from shared.storage.stage_models import stored_model
 from shared.touchpoints import Identifier, Place, Touchpoint
 
 CHUNK: Final = 200
@@ -40,7 +40,8 @@ _TRANSITIONS: Final = """
 SELECT customer_id, model_id, id, at, axis, kind, from_key, to_key, cycle, rule, cause
   FROM transitions WHERE customer_id = ANY($1) AND superseded_at IS NULL
 """
-_MODELS: Final = "SELECT id, document FROM models WHERE state = 'active'"
+_MODELS: Final = "SELECT id FROM models WHERE state = 'active'"
+_DOCUMENT: Final = "SELECT document FROM models WHERE id = $1"
 _IDENTIFIERS: Final = "SELECT id, kind, value, customer_id FROM identifiers"
 _LINKS: Final = "SELECT a_id, b_id, effective_at, source, event_id FROM links"
 _BARS: Final = "SELECT a_id, b_id FROM bars WHERE lifted_at IS NULL"
@@ -86,6 +87,12 @@ class _Customer:
     journeys: dict[int, _Journey]
 
 
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    programs: Mapping[int, Program]
+    customers: Sequence[_Customer]
+
+
 async def verify(connection: asyncpg.Connection, policy: Policy) -> AsyncIterator[Finding]:
     """Compare all customers; yields progress, differences as they are found, the result last.
 
@@ -93,39 +100,56 @@ async def verify(connection: asyncpg.Connection, policy: Policy) -> AsyncIterato
         connection: In no transaction; writers may go on meanwhile.
         policy: The identity policy in force.
     """
-    programs = await _load_programs(connection)
+    models = _ActiveModels()
     customers = touchpoints = differences = 0
     of = await connection.fetchval(_COUNT)
     for difference in await _regrouped(connection, policy):
         differences += 1
         yield difference
     after = _FIRST
-    while chunk := await _load_chunk(connection, after):
-        for customer in chunk:
+    while chunk := await _load_chunk(connection, models, after):
+        for customer in chunk.customers:
             touchpoints += len(customer.history)
-            for what in _differences(customer, programs):
+            for what in _differences(customer, chunk.programs):
                 differences += 1
                 yield Difference(str(customer.id), what)
-        customers += len(chunk)
-        after = chunk[-1].id
+        customers += len(chunk.customers)
+        after = chunk.customers[-1].id
         yield Progress(customers, max(of, customers))
     yield Result(customers, touchpoints, differences)
 
 
-async def _load_programs(connection: asyncpg.Connection) -> dict[int, Program]:
-    rows = await connection.fetch(_MODELS)
-    return {row["id"]: compile_model(load_model(row["document"])) for row in rows}
+class _ActiveModels:
+    """The models in force at the moment of a chunk: one may be activated meanwhile."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[int, Program] = {}
+
+    async def load(self, connection: asyncpg.Connection) -> dict[int, Program]:
+        """Return the programs by row id, as *connection*'s transaction sees them."""
+        active = [row["id"] for row in await connection.fetch(_MODELS)]
+        for id_ in active:
+            if id_ not in self._compiled:
+                document = await connection.fetchval(_DOCUMENT, id_)
+                self._compiled[id_] = compile_model(stored_model(document))
+        return {id_: self._compiled[id_] for id_ in active}
 
 
-async def _load_chunk(connection: asyncpg.Connection, after: UUID) -> list[_Customer]:
+async def _load_chunk(
+    connection: asyncpg.Connection, models: _ActiveModels, after: UUID
+) -> _Chunk | None:
+    """Return the next customers; None when there are no more."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         ids = [row["customer_id"] for row in await connection.fetch(_NEXT, after, CHUNK)]
+        if not ids:
+            return None
+        programs = await models.load(connection)
         histories = _grouped(await connection.fetch(_HISTORIES, ids))
         profiles = await connection.fetch(_PROFILES, ids)
         journeys = _grouped(await connection.fetch(_JOURNEYS, ids))
         transitions = _grouped(await connection.fetch(_TRANSITIONS, ids))
     profile_by_id = {row["id"]: Profile.decode(row["profile"]) for row in profiles}
-    return [
+    customers = [
         _Customer(
             id_,
             sorted(map(touchpoint_of, histories.get(id_, ())), key=lambda one: one.place),
@@ -134,6 +158,7 @@ async def _load_chunk(connection: asyncpg.Connection, after: UUID) -> list[_Cust
         )
         for id_ in ids
     ]
+    return _Chunk(programs, customers)
 
 
 def _grouped(rows: Sequence[asyncpg.Record]) -> dict[UUID, list[asyncpg.Record]]:

@@ -3,49 +3,13 @@
 import random
 
 from services.classifier.transactions import transaction
-from shared.identity.policy_documents import default_policy
-from shared.instants import DAY, HOUR
-from shared.storage.verification import Difference, Finding, Result, verify
-from tests.fixtures.classification import START, Classifier, Sent
-
-TYPES = ("page_viewed", "product_viewed", "order_completed", "order_refunded", "review_posted")
-
-
-async def findings(classifier: Classifier) -> list[Finding]:
-    async with classifier.engine.connect() as connection:
-        raw = await connection.get_raw_connection()
-        driver = raw.driver_connection
-        assert driver is not None
-        return [finding async for finding in verify(driver, default_policy())]
-
-
-def history(seed: int, customers: int = 12, touchpoints: int = 300) -> list[Sent]:
-    """Return a shuffled history of people who share phones and log in now and then."""
-    chance = random.Random(seed)
-    sent = []
-    for number in range(touchpoints):
-        person = chance.randrange(customers)
-        carried = {f"anonymous_id:a{person}-{chance.randrange(2)}"}
-        if chance.random() < 0.4:
-            carried.add(f"user_id:u{person}")
-        if chance.random() < 0.2:
-            carried.add(f"phone:+4930{person // 3}")
-        order = sorted(carried, key=lambda text: (not text.startswith("user_id"), text[0] != "p"))
-        sent.append(
-            Sent(
-                f"e{number}",
-                tuple(order),
-                at=START + chance.randrange(200 * DAY // HOUR) * HOUR,
-                type=chance.choice(TYPES),
-                properties={"order_id": f"o{chance.randrange(40)}", "rating": 5},
-                traits={"plan": chance.choice(["free", "pro"])} if chance.random() < 0.1 else {},
-            )
-        )
-    return sent
+from shared.storage.verification import Difference, Result
+from tests.fixtures.classification import Classifier, Sent
+from tests.fixtures.histories import findings, people
 
 
 async def test_any_order_batching_and_repetition_verifies(classifier: Classifier) -> None:
-    sent = history(1)
+    sent = people(1)
     chance = random.Random(2)
     arriving = [*sent, *chance.sample(sent, 60)]
     chance.shuffle(arriving)
@@ -65,7 +29,7 @@ async def test_any_order_batching_and_repetition_verifies(classifier: Classifier
 
 
 async def test_late_data_in_long_histories_goes_on_from_snapshots(classifier: Classifier) -> None:
-    sent = sorted(history(3, customers=2, touchpoints=1_500), key=lambda one: one.at)
+    sent = sorted(people(3, customers=2, touchpoints=1_500), key=lambda one: one.at)
     late = sent[20::150]
     on_time = [one for one in sent if one not in late]
     for start in range(0, len(on_time), 100):
