@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from itertools import count
 
 import pytest
 
@@ -9,6 +10,7 @@ from services.classifier.active_models import ActiveModels
 from services.classifier.rollouts import MOST_CUSTOMERS, Rollouts
 from services.classifier.transactions import transaction
 from shared.errors import Conflict, NotFound
+from shared.identity.identifiers import identifier_id
 from shared.instants import DAY, HOUR, Instant
 from shared.journey.bundled import bundled_model
 from shared.journey.fold import fold
@@ -19,6 +21,7 @@ from shared.journey.program import compile_model
 from shared.storage.rows import touchpoint_of
 from shared.storage.stage_models import request_activation, store_model
 from shared.storage.verification import Difference
+from shared.touchpoints import Identifier
 from tests.eventually import eventually
 from tests.fixtures.classification import MODEL, START, Classifier, Sent
 from tests.fixtures.histories import findings, people
@@ -29,6 +32,9 @@ QUICKER = load_model(RULES.replace("P60D", "P20D").replace("P45D", "P10D"))
 OTHER = load_model(bundled_model("five-stage"))
 """A model with a key of its own."""
 ORDER = "order_completed"
+WAITING = """
+SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 async def ask(classifier: Classifier, model: StageModel) -> None:
@@ -51,6 +57,18 @@ async def carry_on(classifier: Classifier, until: str = "done") -> None:
 async def roll_out(classifier: Classifier, model: StageModel) -> None:
     await ask(classifier, model)
     await carry_on(classifier)
+
+
+async def waiting_step(classifier: Classifier) -> asyncio.Task[bool]:
+    """Begin a step that has to wait for another transaction, and return once it does."""
+    step = asyncio.create_task(classifier.rollouts.step())
+
+    async def waits() -> bool:
+        rows = await classifier.rows(WAITING)
+        return len(rows) > 0
+
+    await eventually(waits)
+    return step
 
 
 async def differences(classifier: Classifier) -> list[Difference]:
@@ -293,16 +311,44 @@ async def test_a_batch_that_does_not_know_of_the_model_is_waited_for(
     await ask(classifier, QUICKER)
     async with transaction(classifier.engine) as batch:
         await ActiveModels().load(batch)
-        step = asyncio.create_task(classifier.rollouts.step())
-
-        async def waits() -> bool:
-            rows = await classifier.rows("SELECT FROM pg_locks WHERE NOT granted")
-            return len(rows) == 1
-
-        await eventually(waits)
+        step = await waiting_step(classifier)
         assert await phase(classifier) == "requested"
     assert await step
     assert await phase(classifier) == "folding"
+
+
+async def test_a_batch_that_changes_a_customer_is_waited_for(classifier: Classifier) -> None:
+    await classifier.feed(Sent("v-1", ("user_id:ana",)))
+    await ask(classifier, QUICKER)
+    await carry_on(classifier, "folding")
+    async with transaction(classifier.engine) as batch:
+        await batch.execute("UPDATE identifiers SET last_seen_at = last_seen_at")
+        step = await waiting_step(classifier)
+        assert await standing(classifier, QUICKER) == set()
+    assert await step
+    assert await standing(classifier, QUICKER) == await folded(classifier, QUICKER, START)
+
+
+async def test_what_merges_hand_over_while_rows_are_settled_is_settled_too(
+    classifier: Classifier,
+) -> None:
+    heir, gone = next(
+        pair
+        for pair in (
+            (Identifier("user_id", f"u{n}"), Identifier("anonymous_id", "a")) for n in count()
+        )
+        if identifier_id(pair[0]) < identifier_id(pair[1])
+    )
+    classifier.rollouts = Rollouts(classifier.engine, lambda: classifier.now, most=1)
+    await classifier.feed(Sent("v-1", (str(heir),)), Sent("v-2", (str(gone),)))
+    await ask(classifier, QUICKER)
+    await carry_on(classifier, "clearing")
+    await classifier.rollouts.step()
+    assert len(await standing(classifier, MODEL)) == 2
+    await classifier.feed(Sent("i-1", (str(heir), str(gone)), type="identify"))
+    await carry_on(classifier)
+    assert await standing(classifier, MODEL) == set()
+    assert await differences(classifier) == []
 
 
 @pytest.mark.parametrize("seed", range(4))
