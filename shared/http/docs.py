@@ -6,19 +6,21 @@ security policy of ``Front`` holds for it as for every other page.
 
 from hashlib import sha256
 from html import escape
-from pathlib import Path
+from importlib.resources import files
 from typing import Final
 
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
-from swagger_ui_bundle import swagger_ui_path
 
 from shared.http.asgi import by_method, header, respond
+
+_PACKAGE: Final = "fastapi_offline"
+"""Only for the files of Swagger UI 5 in it; the widespread bundle package stops at version 4."""
 
 _FILES: Final = {
     "swagger-ui.css": b"text/css; charset=utf-8",
     "swagger-ui-bundle.js": b"text/javascript; charset=utf-8",
-    "favicon-32x32.png": b"image/png",
+    "favicon.png": b"image/png",
 }
 _HTML: Final = b"text/html; charset=utf-8"
 _SCRIPT: Final = b"text/javascript; charset=utf-8"
@@ -31,7 +33,7 @@ _PAGE: Final = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <link rel="stylesheet" href="{path}/swagger-ui.css">
-<link rel="icon" type="image/png" href="{path}/favicon-32x32.png">
+<link rel="icon" type="image/png" href="{path}/favicon.png">
 </head>
 <body>
 <div id="swagger-ui"></div>
@@ -66,7 +68,7 @@ def docs_routes(
     """
     page = _PAGE.format(title=escape(title), path=path, openapi=escape(openapi))
     start = _START.format(openapi=msgspec.json.encode(openapi).decode())
-    folder = Path(str(swagger_ui_path))
+    folder = files(_PACKAGE) / "static"
     routes: dict[str, ASGIApp] = {
         path: _stored(page.encode(), _HTML),
         f"{path}/start.js": _stored(start.encode(), _SCRIPT),
