@@ -47,7 +47,8 @@ async def transaction(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]
     except asyncpg.TransactionRollbackError as error:
         raise TransactionConflict(f"undone by the database: {error}") from error
     except AWAY as error:
-        raise DatabaseUnavailable(f"the database did not finish: {error}") from error
+        why = str(error) or type(error).__name__
+        raise DatabaseUnavailable(f"the database did not finish: {why}") from error
 
 
 async def began_at(connection: asyncpg.Connection) -> Instant:

@@ -171,8 +171,9 @@ class Worker:
     async def _wait_out(self, error: Exception, stopping: asyncio.Event) -> None:
         delay = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
         self._failures += 1
-        self.trouble = f"waits: {error}"
-        log.warning("classifier_waits", why=str(error), seconds=delay)
+        why = str(error) or type(error).__name__
+        self.trouble = f"waits: {why}"
+        log.warning("classifier_waits", why=why, seconds=delay)
         await _pause(stopping, delay)
 
     def _stopped_sentence(self) -> str | None:

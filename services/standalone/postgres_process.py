@@ -50,7 +50,8 @@ async def postgres_process(
         progress: Is told, in sentences, why it takes long.
 
     Raises:
-        SetupError: It ended while starting, or was not ready after ``START_LIMIT_SECONDS``.
+        SetupError: It ended while starting, or was not ready after ``START_LIMIT_SECONDS``; or, in
+            an exception group, it ended by itself while the block ran, which ends the block.
     """
     try:
         async with asyncio.timeout(START_LIMIT_SECONDS):
@@ -59,10 +60,26 @@ async def postgres_process(
         raise SetupError(
             f"PostgreSQL was not ready after {START_LIMIT_SECONDS:.0f} s. {_last_words(cluster)}"
         ) from None
-    try:
-        yield
-    finally:
-        await _stop(process.send_signal, process.wait)
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(_watch(process, cluster))
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await _stop(process.send_signal, process.wait)
+
+
+async def _watch(process: asyncio.subprocess.Process, cluster: PostgresCluster) -> None:
+    """Wait for a server that nobody stops.
+
+    Raises:
+        SetupError: It has ended.
+    """
+    await process.wait()
+    raise SetupError(
+        "PostgreSQL has ended by itself; nothing that was accepted is lost. Start again. "
+        + _last_words(cluster)
+    )
 
 
 async def stop_leftover(cluster: PostgresCluster, progress: Callable[[str], None]) -> None:

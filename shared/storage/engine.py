@@ -55,8 +55,9 @@ async def open_engine(
 async def checked_out(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]:
     """Yield a driver's connection of the pool, and never give a broken one back to it.
 
-    SQLAlchemy does not see what happens on the driver's connection, so a server that was started
-    anew would leave dead connections in the pool.
+    SQLAlchemy does not see what happens on the driver's connection: a server that was started
+    anew would leave dead connections in the pool, and one that hung for a while connections whose
+    transaction could not even be rolled back.
     """
     async with engine.connect() as connection:
         driver = await driver_of(connection)
@@ -66,7 +67,7 @@ async def checked_out(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]
         try:
             yield driver
         finally:
-            if driver.is_closed():
+            if driver.is_closed() or driver.is_in_transaction():
                 await connection.invalidate()
 
 

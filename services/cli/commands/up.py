@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import signal
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -51,9 +50,20 @@ async def _until_stopped(options: Options, *, demo: bool) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _stop, running)
-    with suppress(asyncio.CancelledError):
+    try:
         await running
-    _say("Stopped.")
+    except asyncio.CancelledError:
+        _say("Stopped.")
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error in *group* that is none itself: what ended the product."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _stop(running: asyncio.Task[None]) -> None:
