@@ -67,7 +67,9 @@ def ledger(
 
 def _table(found: Ledger) -> Table:
     topic = found.partitions[0].topic if found.partitions else ""
-    table = Table("partition", *COLUMNS, title=topic, box=SIMPLE)
+    table = Table(title=topic, box=SIMPLE, padding=0)
+    for name in ("partition", *COLUMNS):
+        table.add_column(name, no_wrap=True, justify="right")
     for row in found.partitions:
         cells = (str(getattr(row, name)) for name in COLUMNS)
         table.add_row(str(row.partition), *cells)

@@ -102,7 +102,10 @@ def _heading(journey: Journey) -> str:
 
 
 def _table(items: list[Item]) -> Table:
-    table = Table("at", "what", "where", "from", box=SIMPLE)
+    table = Table(box=SIMPLE)
+    table.add_column("at", no_wrap=True, min_width=20)
+    for name in ("what", "where", "from"):
+        table.add_column(name, overflow="fold")
     for item in items:
         match item.kind:
             case "touchpoint":
