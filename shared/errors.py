@@ -165,9 +165,16 @@ class UnsupportedMedia(PermanentError):
 
 
 class LogDamaged(JourneylineError):
-    """A record of the log does not match its checksum."""
+    """A record of the log does not match its checksum.
+
+    ``partition`` is where it lies; None where the log as a whole is damaged.
+    """
 
     code = "log_damaged"
+
+    def __init__(self, message: str, *, partition: int | None = None) -> None:
+        super().__init__(message)
+        self.partition = partition
 
 
 class SetupError(JourneylineError):

@@ -11,7 +11,7 @@ from services.classifier.batch import BatchRefused
 from services.classifier.claims import Claim
 from services.classifier.measuring import note_pending
 from shared.clock import Clock
-from shared.errors import JourneylineError, OwnershipLost, RetryableError
+from shared.errors import JourneylineError, LogDamaged, OwnershipLost, RetryableError
 from shared.instants import SECOND, Instant, Micros
 from shared.log.port import LogReader, LogRecord
 from shared.metrics import CLASSIFIER_FENCED
@@ -75,7 +75,11 @@ class Worker:
     async def run(self, stopping: asyncio.Event) -> None:
         """Classify until *stopping* is set, then return after the batch in hand.
 
-        An error that may pass is waited out; the records stay in the log meanwhile.
+        An error that may pass is waited out; the records stay in the log meanwhile. A damaged
+        record stops its partition for good, and no other.
+
+        Raises:
+            LogDamaged: the log as a whole cannot be read.
         """
         while not stopping.is_set():
             try:
@@ -83,6 +87,10 @@ class Worker:
                 self._failures, self.trouble = 0, self._stopped_sentence()
             except (RetryableError, OSError, TimeoutError) as error:
                 await self._wait_out(error, stopping)
+            except LogDamaged as error:
+                if error.partition is None:
+                    raise
+                await self._stop_partition(error.partition, error.message)
 
     async def _turn(self) -> None:
         await self._own()

@@ -65,7 +65,8 @@ def unpack(partition: int, offset: int, frame: object) -> LogRecord:
         key, value = frame[LEAD_BYTES:value_at], frame[value_at:end]
         if end <= len(frame) and check == checksum(partition, offset, key, value, appended_at):
             return LogRecord(partition, offset, key, value, appended_at)
-    raise LogDamaged(f"partition {partition}, offset {offset}: the checksum does not match")
+    what = f"partition {partition}, offset {offset}: the checksum does not match"
+    raise LogDamaged(what, partition=partition)
 
 
 def appended_at_of(lead: bytes) -> Instant:

@@ -132,7 +132,9 @@ def _record_at(partition: int, offset: int, rows: sqlite3.Cursor) -> LogRecord:
     except sqlite3.Error as error:
         if not is_damage(error):
             raise
-        raise LogDamaged(f"partition {partition}, offset {offset}: {error}") from error
+        what = f"partition {partition}, offset {offset}: {error}"
+        raise LogDamaged(what, partition=partition) from error
     if row is None or row[0] & _OFFSET_MASK != offset:
-        raise LogDamaged(f"partition {partition}, offset {offset}: the record is missing")
+        what = f"partition {partition}, offset {offset}: the record is missing"
+        raise LogDamaged(what, partition=partition)
     return unpack(partition, offset, row[1])

@@ -1,6 +1,7 @@
 """The loop over a real log and a real database."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from shared.identity.policy_documents import default_policy
 from shared.instants import SECOND
 from shared.log.embedded import EmbeddedLog, open_embedded_log
 from shared.log.port import Entry
+from shared.log.sqlite_file import row_id
 from shared.storage.watermark import load_watermark
 from tests.eventually import PATIENCE_SECONDS, eventually
 from tests.fixtures.classification import START, Classifier, Refused, Sent
@@ -133,3 +135,24 @@ async def test_an_outage_of_the_database_is_waited_out(
             return (await total(classifier))["stored"] == 2
 
         await eventually(stored)
+
+
+async def test_a_damaged_record_stops_its_partition_and_no_other(
+    classifier: Classifier, log: EmbeddedLog, tmp_path: Path
+) -> None:
+    sent = [Sent(f"e{n}", (f"user_id:u{n}",)) for n in range(60)]
+    positions = await log.writer.append([Entry(*item.value()) for item in sent])
+    damaged = positions[0].partition
+    with sqlite3.connect(tmp_path / "log.sqlite") as file:
+        file.execute(
+            "UPDATE records SET frame = zeroblob(length(frame)) WHERE id = ?", (row_id(damaged, 0),)
+        )
+    elsewhere = sum(position.partition != damaged for position in positions)
+    async with running(classifier, log) as process:
+
+        async def others_read() -> bool:
+            return (await total(classifier))["stored"] == elsewhere
+
+        await eventually(others_read)
+        assert "checksum" in process.worker.stopped_partitions[damaged]
+        assert await process.check_progress() is not None
