@@ -14,6 +14,7 @@ from services.api.resources import Directory, LogEnds, Resources
 from services.api.routes import (
     customers,
     demo,
+    explanations,
     front,
     journeys,
     keys,
@@ -38,6 +39,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     customers.router,
     timelines.router,
     journeys.router,
+    explanations.router,
     receipts.router,
     stages.router,
     stage_models.router,

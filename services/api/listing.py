@@ -17,7 +17,7 @@ from services.api.readers.populations import (
     count_overdue,
     read_customers,
 )
-from services.api.readers.stage_models import find_model
+from services.api.readers.stage_models import find_published_model
 from services.api.resources import Resources
 from services.api.transactions import reading
 from shared.identity.identifiers import KIND_PATTERN
@@ -49,7 +49,7 @@ async def list_customers(resources: Resources, asked: CustomerListParameters) ->
     if asked.cursor is not None:
         after = resources.cursors.open(asked.cursor, about, CustomerMark)
     async with reading(resources.engine) as connection:
-        row = await find_model(connection, asked.model)
+        row = await find_published_model(connection, asked.model)
         model = (await resources.programs.load(connection, row)).model
         wanted = customer_filter(row.id, model, asked)
         rows = await read_customers(connection, wanted, after.id, asked.limit + 1)

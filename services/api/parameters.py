@@ -12,6 +12,7 @@ from shared.journey.model import Role
 from shared.touchpoints import Channel
 
 LONGEST_WAIT_SECONDS: Final = 60.0
+LONGEST_ACTIVATION_SECONDS: Final = 600.0
 
 
 def _instant(text: object) -> Instant:
@@ -125,6 +126,21 @@ class StagesParameters(Parameters):
     """Parameters of the stages."""
 
     model: ModelName | None = None
+
+
+class ActivationParameters(Parameters):
+    """Parameters of an activation."""
+
+    timeout: Annotated[
+        float, Field(ge=0, le=LONGEST_ACTIVATION_SECONDS, description="seconds to wait, then 202")
+    ] = 60.0
+
+
+class ExplanationParameters(Waiting):
+    """Parameters of an explanation."""
+
+    model: ModelName | None = None
+    as_of: Annotated[Moment | None, Field(description="valid time")] = None
 
 
 class QuarantineParameters(Parameters):

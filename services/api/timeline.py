@@ -125,7 +125,8 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     ``known_at`` is when the first page was read; what was recorded later is left out.
     ``settled_at`` is not later: every transaction that began before it was over then. A move taken
     back since then may have stood on the first page's timeline, so it is still shown.
-    ``identifiers`` are the row ids of the customer's identifiers at that time.
+    ``identifiers`` are the row ids of the customer's identifiers at that time, ``version`` is that
+    of the stage model.
     """
 
     at: Instant
@@ -136,6 +137,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     known_at: Instant
     settled_at: Instant
     identifiers: tuple[int, ...]
+    version: str
 
     @property
     def key(self) -> ItemKey:
@@ -144,10 +146,15 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
 
 
 def mark_of(
-    key: ItemKey, *, known_at: Instant, settled_at: Instant, identifiers: Iterable[int]
+    key: ItemKey,
+    *,
+    known_at: Instant,
+    settled_at: Instant,
+    identifiers: Iterable[int],
+    version: str,
 ) -> Mark:
     """Return the mark behind *key*."""
-    return Mark(instant_of(key.at), *key[1:], known_at, settled_at, tuple(identifiers))
+    return Mark(instant_of(key.at), *key[1:], known_at, settled_at, tuple(identifiers), version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ async def read_page(
     mark = None if asked.cursor is None else resources.cursors.open(asked.cursor, about, Mark)
     needed = mark is None and (asked.known_at is not None or Kind.TRANSITION in asked.kinds)
     async with reading_settled(resources.engine, needed=needed) as (connection, settled):
-        head = await find_customer(connection, reference, model=asked.model)
+        model = mark.version if mark else asked.model
+        head = await find_customer(connection, reference, model=model)
         fresh = freshness(resources.clock(), head.watermark)
         if asked.known_at is None:
             view = _next_view(head, asked, mark) if mark else _first_view(head, asked, settled)
@@ -64,17 +65,20 @@ async def read_page(
             question = _question(head, asked, view)
             found = await read_believed(connection, resources, head, belief, question)
     page, more = first_of(found, asked.limit, asked.order)
-    cursor = resources.cursors.seal(_behind(page, view), about) if more else None
+    cursor = (
+        resources.cursors.seal(_behind(page, view, head.model.version), about) if more else None
+    )
     known = None if asked.known_at is None else rfc3339(view.known_at)
     return TimelinePage([item for _, item in page], cursor, known), fresh
 
 
-def _behind(page: Sequence[Keyed], view: View) -> Mark:
+def _behind(page: Sequence[Keyed], view: View, version: str) -> Mark:
     return mark_of(
         page[-1][0],
         known_at=view.next_known_at,
         settled_at=view.next_settled_at,
         identifiers=view.carried,
+        version=version,
     )
 
 

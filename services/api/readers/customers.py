@@ -24,11 +24,11 @@ SELECT found.customer_id,
           FROM claims) AS watermark,
        clock_timestamp() AS read_at,
        customers.profile, customers.updated_at,
-       models.id AS model_id, models.key AS model, models.version
+       models.id AS model_id, models.key AS model, models.version, models.revision
   FROM found
   LEFT JOIN customers ON customers.id = found.customer_id
   LEFT JOIN LATERAL (
-       SELECT id, key, version FROM models
+       SELECT id, key, version, revision FROM models
         WHERE CASE WHEN $1::text IS NULL THEN is_default
                    ELSE version = $1 OR (key = $1 AND state = 'active') END
         ORDER BY version = $1 DESC LIMIT 1) models ON true
@@ -56,11 +56,12 @@ SELECT l.id, l.effective_at, l.source, l.event_id, l.seen, l.refused, l.reason, 
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """Which stage model an answer goes by."""
+    """Which stage model an answer goes by; its wording may change by ``revision``."""
 
     id: int
     key: str
     version: str
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def _head(row: asyncpg.Record) -> CustomerHead:
         watermark=None if watermark is None else instant_of(watermark),
         read_at=instant_of(read_at),
         profile=row["profile"],
-        model=ModelRow(row["model_id"], row["model"], row["version"]),
+        model=ModelRow(row["model_id"], row["model"], row["version"], row["revision"]),
     )
 
 

@@ -11,7 +11,8 @@ _REVISION: Final = "SELECT version_num FROM alembic_version"
 _STANDBY: Final = "SELECT pg_is_in_recovery()"
 _GLANCE: Final = """
 SELECT (SELECT count(*) FROM quarantine WHERE status = 'open') AS quarantine_open,
-       (SELECT count(*) FROM journeys WHERE next_at <= $1) AS timers_overdue,
+       (SELECT count(*) FROM journeys JOIN models ON models.id = model_id
+         WHERE next_at <= $1 AND models.state = 'active') AS timers_overdue,
        (SELECT created_at FROM outbox
          WHERE type IN ('journey.transition', 'journey.transition_retracted')
          ORDER BY id DESC LIMIT 1) AS last_transition_at,

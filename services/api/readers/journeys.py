@@ -14,16 +14,20 @@ import msgspec
 
 from services.api.moments import moment_text
 from shared.instants import EARLIEST, LATEST, Instant, datetime_of
-from shared.journey.fold import Fold, FoldState, in_order, journey_at
+from shared.journey.fold import Fold, FoldState, in_order
+from shared.journey.moves import Move
 from shared.journey.program import Program
 from shared.journey.render import journey_document, transition_document
-from shared.storage.rows import touchpoint_of
+from shared.storage.rows import move_of, touchpoint_of
 from shared.touchpoints import JsonObject, Touchpoint
 
 STEPS_AT_ONCE: Final = 2_000
 """Touchpoints folded before other requests have their turn."""
 
-_CACHED: Final = "SELECT state FROM journeys WHERE customer_id = $1 AND model_id = $2"
+_CACHED: Final = """
+SELECT journeys.state FROM journeys JOIN models ON models.id = journeys.model_id
+ WHERE customer_id = $1 AND model_id = $2 AND models.state = 'active'
+"""
 _PUBLISHED: Final = """
 SELECT id, at, axis, kind, from_key, to_key, cycle, rule, cause
   FROM transitions
@@ -53,42 +57,65 @@ class JourneyQuestion:
     known_at: Instant | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """A customer's fold, advanced to ``as_of``, and the moves ``before`` it was taken up again."""
+
+    fold: Fold
+    as_of: Instant
+    before: tuple[Move, ...] = ()
+
+
 async def read_journey(
     connection: asyncpg.Connection, program: Program, question: JourneyQuestion
 ) -> JsonObject:
     """Return the journey that *question* asks for, as stage-model documents show it."""
-    if question.known_at is None:
-        cached = await _cached(connection, program, question)
-        if cached is not None:
-            return cached
-    return await _folded(connection, program, question)
-
-
-async def _cached(
-    connection: asyncpg.Connection, program: Program, question: JourneyQuestion
-) -> JsonObject | None:
-    """Continue from the cache; None where there is none for that time."""
-    key = question.customer_id, question.model_id
-    encoded = await connection.fetchval(_CACHED, *key)
-    if encoded is None:
-        return None
-    try:
-        state = FoldState.decode(encoded)
-        reached = _reached(state)
-        as_of = reached if question.as_of is None else question.as_of
-        if as_of < reached:
-            return None
-        journey = journey_at(program, state, (), as_of)
-    except ValueError:  # written by another version of the product
-        return None
-    published = await connection.fetch(_PUBLISHED, *key)
     customer_id = str(question.customer_id)
+    continued = await _continued(connection, program, question)
+    if continued is None:
+        folded = await _folded(connection, program, question)
+        return journey_document(folded.fold.journey(folded.as_of), program, customer_id)
+    journey = continued.fold.journey(continued.as_of)
+    published = await connection.fetch(_PUBLISHED, question.customer_id, question.model_id)
     made_since = [
         transition_document(move, program.model.version, customer_id)
         for move in journey.transitions
     ]
     document = journey_document(replace(journey, transitions=()), program, customer_id)
     return {**document, "transitions": [*map(_published, published), *made_since]}
+
+
+async def read_folding(
+    connection: asyncpg.Connection, program: Program, question: JourneyQuestion
+) -> Folding:
+    """Return the fold that the journey of *question* comes from."""
+    continued = await _continued(connection, program, question)
+    if continued is None:
+        return await _folded(connection, program, question)
+    published = await connection.fetch(_PUBLISHED, question.customer_id, question.model_id)
+    return replace(continued, before=tuple(map(move_of, published)))
+
+
+async def _continued(
+    connection: asyncpg.Connection, program: Program, question: JourneyQuestion
+) -> Folding | None:
+    """Continue from the cache; None where there is none for that time."""
+    if question.known_at is not None:
+        return None
+    encoded = await connection.fetchval(_CACHED, question.customer_id, question.model_id)
+    if encoded is None:
+        return None
+    try:
+        state = FoldState.decode(encoded)
+        fold = Fold(program, state)
+    except ValueError:  # written by another version of the product
+        return None
+    reached = _reached(state)
+    as_of = reached if question.as_of is None else question.as_of
+    if as_of < reached:
+        return None
+    fold.advance(as_of)
+    return Folding(fold, as_of)
 
 
 def _reached(state: FoldState) -> Instant:
@@ -99,7 +126,7 @@ def _reached(state: FoldState) -> Instant:
 
 async def _folded(
     connection: asyncpg.Connection, program: Program, question: JourneyQuestion
-) -> JsonObject:
+) -> Folding:
     history = await _history(connection, question)
     folding = Fold(program)
     for step, touchpoint in enumerate(history):
@@ -109,7 +136,7 @@ async def _folded(
     last = history[-1].at if history else EARLIEST
     as_of = last if question.as_of is None else question.as_of
     folding.advance(as_of)
-    return journey_document(folding.journey(as_of), program, str(question.customer_id))
+    return Folding(folding, as_of)
 
 
 async def _history(connection: asyncpg.Connection, question: JourneyQuestion) -> list[Touchpoint]:

@@ -33,7 +33,7 @@ _EFFECTS: Final = """
 SELECT t.id, t.at, t.decided_at, t.axis, t.kind, t.from_key, t.to_key, t.rule, t.cycle, t.cause,
        t.superseded_at, models.key AS model, models.version
   FROM transitions t JOIN models ON models.id = t.model_id
- WHERE t.customer_id = $3 AND t.superseded_at IS NULL
+ WHERE t.customer_id = $3 AND t.superseded_at IS NULL AND models.state = 'active'
    AND t.cause -> 'touchpoint' ->> 'source' = $1 AND t.cause -> 'touchpoint' ->> 'event_id' = $2
  ORDER BY models.key, t.at, t.axis, (t.kind <> 'restart'), t.id
 """

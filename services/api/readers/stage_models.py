@@ -8,25 +8,35 @@ import asyncpg
 from services.api.readers.customers import ModelRow, no_such_model
 from shared.errors import NotFound
 from shared.instants import Instant, datetime_of
-from shared.journey.loading import read_model
 from shared.journey.program import Program, compile_model
+from shared.storage.stage_models import stored_model
 
 _LIST: Final = """
-SELECT version, key, title, state, is_default, created_at, activated_at FROM models
- ORDER BY key, created_at DESC, version
+SELECT m.version, m.key, m.title, m.state, m.is_default, m.created_at, m.activated_at,
+       r.customers_done, r.customers_of
+  FROM models m
+  LEFT JOIN rollouts r ON r.model_id = m.id AND r.phase IN ('requested', 'folding')
+ ORDER BY m.key, m.created_at DESC, m.version
 """
 _ONE: Final = """
-SELECT version, key, title, state, is_default, created_at, activated_at, document FROM models
- WHERE version = $1
+SELECT m.version, m.key, m.title, m.state, m.is_default, m.created_at, m.activated_at, m.document,
+       r.customers_done, r.customers_of
+  FROM models m
+  LEFT JOIN rollouts r ON r.model_id = m.id AND r.phase IN ('requested', 'folding')
+ WHERE m.version = $1
 """
 _NAMED: Final = """
-SELECT id, key, version FROM models
+SELECT id, key, version, revision FROM models
  WHERE CASE WHEN $1::text IS NULL THEN is_default
             ELSE version = $1 OR (key = $1 AND state = 'active') END
  ORDER BY version = $1 DESC LIMIT 1
 """
+_PUBLISHED: Final = """
+SELECT id, key, version, revision FROM models
+ WHERE state = 'active' AND CASE WHEN $1::text IS NULL THEN is_default ELSE $1 IN (version, key) END
+"""
 _ACTIVE_AT: Final = """
-SELECT models.id, models.key, models.version
+SELECT models.id, models.key, models.version, models.revision
   FROM activations a JOIN models ON models.id = a.model_id
  WHERE a.key = $1
  ORDER BY a.recorded_at > $2, CASE WHEN a.recorded_at > $2 THEN a.recorded_at END,
@@ -38,21 +48,25 @@ _MOST_PROGRAMS: Final = 32
 
 
 class Programs:
-    """Compiled stage models, the most recently used ones; a version never changes."""
+    """Compiled stage models, the most recently used ones.
+
+    A version never changes what it does, but a revision of it may change what things are called.
+    """
 
     def __init__(self) -> None:
-        self._compiled: OrderedDict[str, Program] = OrderedDict()
+        self._compiled: OrderedDict[tuple[str, int], Program] = OrderedDict()
 
     async def load(self, connection: asyncpg.Connection, model: ModelRow) -> Program:
         """Return the program of *model*."""
-        program = self._compiled.get(model.version)
+        key = model.version, model.revision
+        program = self._compiled.get(key)
         if program is None:
             document = await connection.fetchval(_DOCUMENT, model.id)
-            program = compile_model(read_model(document))
-            self._compiled[model.version] = program
+            program = compile_model(stored_model(document))
+            self._compiled[key] = program
             if len(self._compiled) > _MOST_PROGRAMS:
                 self._compiled.popitem(last=False)
-        self._compiled.move_to_end(model.version)
+        self._compiled.move_to_end(key)
         return program
 
 
@@ -66,6 +80,20 @@ async def find_model(connection: asyncpg.Connection, model: str | None) -> Model
     if row is None:
         raise no_such_model(model)
     return ModelRow(*row)
+
+
+async def find_published_model(connection: asyncpg.Connection, model: str | None) -> ModelRow:
+    """Return the active model with the key or version *model*; None: the default.
+
+    Raises:
+        NotFound: there is none; of others there is no published state.
+    """
+    row = await connection.fetchrow(_PUBLISHED, model)
+    if row is not None:
+        return ModelRow(*row)
+    if model is None:
+        raise no_such_model(model)
+    raise NotFound("no active model has that key or version, and only active ones are published")
 
 
 async def model_active_at(

@@ -9,6 +9,7 @@ import msgspec
 
 from services.api.moments import moment_text, optional_moment_text
 from services.api.readers.customers import ModelRow
+from services.api.readers.touchpoints import touchpoint_item
 from services.api.timeline import (
     LAST_TEXT,
     IdentityItem,
@@ -16,8 +17,6 @@ from services.api.timeline import (
     Keyed,
     Kind,
     Order,
-    Position,
-    TouchpointItem,
     TransitionItem,
     Window,
     window_of,
@@ -55,7 +54,8 @@ SELECT * FROM (
                COLLATE "C" AS tie
       FROM transitions
      WHERE customer_id = $1 AND model_id = $2 AND at >= $3 AND at < $4
-       AND decided_at <= $5 AND ($6 OR superseded_at IS NULL OR superseded_at > $7)) moved
+       AND decided_at <= $5 AND ($6 OR superseded_at IS NULL OR superseded_at > $7)
+       AND NOT EXISTS (SELECT FROM models WHERE models.id = $2 AND state = 'activating')) moved
  WHERE (at, source, event_id, tie) {behind} ($8, $9, $10, $11)
  ORDER BY at {order}, source {order}, event_id {order}, tie {order}
  LIMIT $12
@@ -153,45 +153,9 @@ async def _touchpoints(connection: asyncpg.Connection, question: TimelineQuestio
     return [_touchpoint(row) for row in rows]
 
 
-class _Body(msgspec.Struct, frozen=True):
-    """The ``body`` column; its objects go into answers as they are."""
-
-    properties: msgspec.Raw = msgspec.Raw(b"{}")
-    context: msgspec.Raw = msgspec.Raw(b"{}")
-    traits: msgspec.Raw = msgspec.Raw(b"{}")
-    identifiers: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
-
-
-_body: Final = msgspec.json.Decoder(_Body)
-
-
 def _touchpoint(row: asyncpg.Record) -> Keyed:
-    at, received, occurred, sent, source, event_id, channel, name, stored, text, *position = row
-    body = _body.decode(stored)
-    at_text, received_text = moment_text(at), moment_text(received)
-    if occurred is None:
-        occurred_text = received_text
-    else:  # a time that was not corrected for skew is written once
-        occurred_text = at_text if occurred == at else moment_text(occurred)
-    item = TouchpointItem(
-        at_text,
-        occurred_text,
-        optional_moment_text(sent),
-        received_text,
-        source,
-        event_id,
-        channel,
-        name,
-        body.properties,
-        body.context,
-        body.traits,
-        text,
-        body.flags,
-        body.identifiers,
-        Position(*position),
-    )
-    return ItemKey(at, Kind.TOUCHPOINT, source, event_id, ""), item
+    key = ItemKey(row["effective_at"], Kind.TOUCHPOINT, row["source"], row["event_id"], "")
+    return key, touchpoint_item(row)
 
 
 async def _transitions(connection: asyncpg.Connection, question: TimelineQuestion) -> list[Keyed]:

@@ -1,25 +1,37 @@
-"""Stage models: which there are, and what they say."""
+"""Stage models: which there are, what they say, and how one comes into force."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import asyncpg
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from services.api.answers import json_answer
-from services.api.guards import MODELS_READ
+from services.api.guards import MODELS_READ, MODELS_WRITE
 from services.api.moments import moment_text, optional_moment_text
-from services.api.parameters import NoParameters
+from services.api.parameters import ActivationParameters, NoParameters
 from services.api.readers.stage_models import list_models, read_model_row
 from services.api.references import Segment, name_in
+from services.api.releases import hand_in, put_in_force
 from services.api.resources import resources_of
 from services.api.transactions import reading
 from shared.touchpoints import JsonObject
 
-router = APIRouter(tags=["models"], dependencies=[MODELS_READ])
+router = APIRouter(tags=["models"])
+
+_DOCUMENT: Final[JsonObject] = {
+    "requestBody": {
+        "required": True,
+        "description": "the stage model itself, up to 256 KiB",
+        "content": {
+            "application/yaml": {"schema": {"type": "string"}},
+            "application/json": {"schema": {"type": "object"}},
+        },
+    }
+}
 
 
-@router.get("/v1/models")
+@router.get("/v1/models", dependencies=[MODELS_READ])
 async def read_models(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
     """List every version of every stage model, the newest of a key first."""
     async with reading(resources_of(request).engine) as connection:
@@ -27,7 +39,24 @@ async def read_models(request: Request, _: Annotated[NoParameters, Query()]) -> 
     return json_answer({"items": [_summary(row) for row in rows]})
 
 
-@router.get("/v1/models/{version}")
+@router.post("/v1/models", status_code=201, dependencies=[MODELS_WRITE], openapi_extra=_DOCUMENT)
+async def hand_in_model(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
+    """Store a stage model as a draft; of a known version, replace label, title, goal, examples."""
+    model, stored = await hand_in(resources_of(request), await request.body())
+    content = {"version": model.version, "key": model.key, "state": stored.state}
+    return json_answer(content, status=201 if stored.is_new else 200)
+
+
+@router.post("/v1/models/{version}/activate", dependencies=[MODELS_WRITE])
+async def activate_model(
+    request: Request, version: Segment, asked: Annotated[ActivationParameters, Query()]
+) -> Response:
+    """Fold all history under a version, then put it in force; 202 while that goes on."""
+    row = await put_in_force(resources_of(request), name_in(version), patience=asked.timeout)
+    return json_answer(_summary(row), status=202 if row["state"] == "activating" else 200)
+
+
+@router.get("/v1/models/{version}", dependencies=[MODELS_READ])
 async def read_model(
     request: Request, version: Segment, _: Annotated[NoParameters, Query()]
 ) -> Response:
@@ -46,4 +75,12 @@ def _summary(row: asyncpg.Record) -> JsonObject:
         "default": row["is_default"],
         "created_at": moment_text(row["created_at"]),
         "activated_at": optional_moment_text(row["activated_at"]),
+        "progress": _progress(row),
     }
+
+
+def _progress(row: asyncpg.Record) -> JsonObject | None:
+    """Return how many customers are folded under a model that is being activated."""
+    if row["customers_done"] is None:
+        return None
+    return {"customers": row["customers_done"], "of": row["customers_of"]}

@@ -9,7 +9,7 @@ from services.api.freshness import freshness
 from services.api.guards import CUSTOMERS_READ
 from services.api.parameters import StagesParameters
 from services.api.readers.populations import count_by_stage, count_overdue
-from services.api.readers.stage_models import find_model
+from services.api.readers.stage_models import find_published_model
 from services.api.resources import resources_of
 from services.api.transactions import reading
 from shared.journey.model import Stage
@@ -24,7 +24,7 @@ async def read_stages(request: Request, asked: Annotated[StagesParameters, Query
     """Return the stages of a model in their order, each with its customers, as published."""
     resources = resources_of(request)
     async with reading(resources.engine) as connection:
-        model = await find_model(connection, asked.model)
+        model = await find_published_model(connection, asked.model)
         program = await resources.programs.load(connection, model)
         counts = await count_by_stage(connection, model.id)
         fresh = freshness(resources.clock(), await load_watermark(connection))

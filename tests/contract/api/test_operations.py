@@ -105,6 +105,7 @@ async def test_models_are_listed_and_each_version_can_be_read(served: Served) ->
         "default": True,
         "created_at": rfc3339(START),
         "activated_at": rfc3339(START),
+        "progress": None,
     }
     document = (await served.client.get(f"/v1/models/{model.version}")).json()
     assert document.pop("document")["key"] == "shop"

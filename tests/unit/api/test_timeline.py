@@ -59,7 +59,7 @@ def test_pages_put_together_are_the_whole_in_order(
         page, more = first_of(rest, limit, order)
         read += [key for key, _ in page]
         if more:
-            mark = mark_of(read[-1], known_at=0, settled_at=0, identifiers=())
+            mark = mark_of(read[-1], known_at=0, settled_at=0, identifiers=(), version="")
             window = Window(EARLIEST, LATEST, after=mark.key)
     assert read == sorted(stored, reverse=order == "desc")
 
