@@ -108,7 +108,15 @@ class TestTheVerdict:
             "source": "shop",
             "accepted": 1,
             "rejected": 0,
-            "results": [{"index": 0, "event_id": "e-1", "status": "accepted"}],
+            "results": [
+                {
+                    "index": 0,
+                    "event_id": "e-1",
+                    "status": "accepted",
+                    "code": None,
+                    "message": None,
+                }
+            ],
         }
         (record,) = system.records
         assert isinstance(record, TouchpointRecord)
