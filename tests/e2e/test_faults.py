@@ -14,7 +14,6 @@ from typing import Final
 import httpx
 import pytest
 
-from services.standalone.postgres_account import postgres_account
 from tests.fixtures.load import Load, check_nothing_is_lost
 from tests.fixtures.product import AS_ROOT, Product, ended, product_at, spawn, within
 
@@ -136,49 +135,19 @@ async def test_a_killed_session_of_the_database_is_survived(product: Product) ->
     await check_nothing_is_lost(load)
 
 
-async def test_a_dead_database_costs_no_touchpoint_and_the_next_start_brings_it_back(
+async def test_a_dead_database_ends_the_product_in_order_and_the_next_start_has_it_all(
     product: Product,
 ) -> None:
     load = Load(product, random.Random(4))
     async with load.under_way():
         await load.progress(100)
         os.kill(product.database_pid, signal.SIGKILL)
-        await load.progress(100)
-        assert (await asyncio.to_thread(_checks, product))["database"] is not None
         load.pause()
-        await asyncio.to_thread(product.stop)
+        assert await asyncio.to_thread(product.ended) == 1
+        assert "journeyline: PostgreSQL has ended by itself" in product.said
+        assert "Traceback" not in product.said
+        assert product.processes() == []
         await asyncio.to_thread(product.start)
         load.resume()
         await load.progress(100)
     await check_nothing_is_lost(load)
-
-
-async def test_a_database_that_comes_back_is_found_again(product: Product) -> None:
-    load = Load(product, random.Random(5))
-    async with load.under_way():
-        await load.progress(100)
-        command = _command_of(product.database_pid)
-        os.kill(product.database_pid, signal.SIGQUIT)
-        await load.progress(100)
-        await asyncio.to_thread(
-            within, 30, lambda: product.processes() == [product.pid], lambda: "it does not end"
-        )
-        account = await postgres_account(product.data / "postgres" / "cluster")
-        again = spawn([*account.command_prefix, *command])
-        try:
-            await load.progress(100)
-            await asyncio.to_thread(
-                within, 30, lambda: _is_well(product), lambda: f"{_checks(product)}"
-            )
-        except BaseException:
-            again.kill()
-            raise
-    await check_nothing_is_lost(load)
-    again.send_signal(signal.SIGINT)
-    assert (await asyncio.to_thread(ended, again)).code == 0
-
-
-def _command_of(pid: int) -> list[str]:
-    return [
-        os.fsdecode(part) for part in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
-    ]
