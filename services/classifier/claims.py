@@ -123,12 +123,12 @@ async def settle_claim(
     tally: Tally,
     *,
     next_offset: int,
-    read_through: Instant | None,
+    read_through: Instant,
     now: Instant,
 ) -> None:
     """Move the held *claim* to *next_offset* and count what became of the records before it.
 
-    *read_through* is how far that takes the watermark of the partition; None leaves it.
+    *read_through* is how far that takes the watermark of the partition.
     """
     await connection.execute(
         _SETTLE,
@@ -139,7 +139,7 @@ async def settle_claim(
         tally.quarantined,
         tally.erased,
         tally.gaps,
-        None if read_through is None else datetime_of(read_through),
+        datetime_of(read_through),
         datetime_of(now),
     )
 

@@ -106,18 +106,10 @@ def refusal_of(record: LogRecord, message: str, *, code: str) -> Refusal:
     )
 
 
-def read_through_of(items: Sequence[Item]) -> Instant | None:
-    """Return the time of receipt of the last item: all before it have been read.
-
-    A backfill is left out: in the middle of it, its time of receipt says nothing about the times
-    of what is still to come, and deadlines would be published only to be taken back. None if
-    there is nothing else.
-    """
-    for item in reversed(items):
-        data = item.record.data if isinstance(item, Arrival) else item.data
-        if isinstance(data, RejectedData) or not data.historical:
-            return instant_of(data.received_at)
-    return None
+def read_through_of(items: Sequence[Item]) -> Instant:
+    """Return the time of receipt of the last item: all before it have been read."""
+    last = items[-1]
+    return instant_of((last.record if isinstance(last, Arrival) else last).data.received_at)
 
 
 def first_arrivals(items: Iterable[Item]) -> dict[tuple[str, str], Arrival]:

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from services.classifier.batch import BatchRefused
+from services.classifier.timers import Timers
 from shared.errors import OwnershipLost
 from shared.instants import DAY, HOUR, datetime_of
 from tests.fixtures.classification import START, Classifier, Garbage, Refused, Sent
@@ -243,13 +244,12 @@ async def test_an_identifier_that_changes_hands_is_a_split_of_its_former_custome
     assert not [kind for kind, _ in told if kind == "customer.merged"]
 
 
-async def test_the_middle_of_a_backfill_does_not_move_the_watermark(
+async def test_deadlines_of_a_backfill_wait_until_it_leaves_the_customer_alone(
     classifier: Classifier,
 ) -> None:
-    await classifier.feed(Sent("o-1", ("user_id:ana",), historical=True))
-    assert (await classifier.ledger())["read_through"] is None
-    await classifier.feed(
-        Sent("o-2", ("user_id:ana",), at=START + HOUR),
-        Sent("o-3", ("user_id:ana",), historical=True),
-    )
-    assert (await classifier.ledger())["read_through"] == datetime_of(START + HOUR)
+    timers = Timers(classifier.engine, lambda: classifier.now, quiet=HOUR)
+    await classifier.feed(order("o-1", "user_id:ana"))
+    await classifier.read_to_end()
+    assert await timers.publish_due() == 0
+    await classifier.execute("UPDATE journeys SET updated_at = updated_at - interval '1 hour'")
+    assert await timers.publish_due() == 1
