@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+from services.classifier.reading import arrival_of
 from services.cli.row import Row
 from services.cli.rows import open_rows
 from services.ingest.acceptance.items import accept
@@ -14,7 +15,7 @@ from shared.errors import Fault, Invalid, JourneylineError
 from shared.identity.components import resolve
 from shared.identity.links import Link, links_of
 from shared.identity.policy import Policy
-from shared.instants import Instant, instant_of, parse_rfc3339
+from shared.instants import Instant, parse_rfc3339
 from shared.journey.tracing import TracedCustomer
 from shared.records import TouchpointRecord
 from shared.sources import NAME, Source
@@ -44,8 +45,8 @@ class _Read:
         if identity in self.seen:
             return
         self.seen.add(identity)
-        identifiers = [_identifier(text) for text in record.data.identifiers]
-        touchpoint = _touchpoint(record)
+        arrival = arrival_of(0, record)
+        identifiers, touchpoint = arrival.identifiers, arrival.touchpoint
         self.touchpoints.setdefault(identifiers[0], []).append(touchpoint)
         self.alone.update(identifiers)
         if record.data.links:
@@ -121,22 +122,3 @@ def _customers(read: _Read, policy: Policy) -> Iterator[TracedCustomer]:
             for touchpoint in read.touchpoints.get(identifier, ())
         ]
         yield TracedCustomer(str(customer.id), tuple(customer.identifiers), touchpoints)
-
-
-def _identifier(text: str) -> Identifier:
-    kind, _, value = text.partition(":")
-    return Identifier(kind, value)
-
-
-def _touchpoint(record: TouchpointRecord) -> Touchpoint:
-    data = record.data
-    return Touchpoint(
-        source=record.sender,
-        event_id=record.id,
-        at=instant_of(data.effective_at),
-        channel=data.channel.value,
-        type=data.type,
-        properties=data.properties,
-        context=data.context,
-        traits=data.traits,
-    )
