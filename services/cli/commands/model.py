@@ -1,4 +1,4 @@
-"""``journeyline model``: check a stage model, and try it on a file."""
+"""``journeyline model``: check a stage model, try it on a file, and put it in force."""
 
 from pathlib import Path
 from typing import Annotated, Final
@@ -9,6 +9,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from services.cli.commands.releases import activate, list_models
 from services.cli.tracefiles import read_customers
 from shared.errors import Invalid, ModelRefused
 from shared.identity.policy_documents import default_policy
@@ -20,7 +21,11 @@ from shared.journey.program import compile_model
 from shared.journey.tracing import TracedCustomer, latest_touchpoint, trace
 from shared.touchpoints import JsonObject
 
-app = typer.Typer(help="Check stage models and try them on files.", no_args_is_help=True)
+app = typer.Typer(
+    help="Check stage models, try them on files, and put them in force.", no_args_is_help=True
+)
+app.command("list")(list_models)
+app.command("activate")(activate)
 
 ModelFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="YAML or JSON")]
 TouchpointFile = Annotated[

@@ -75,6 +75,9 @@ def timeline(
     data: Data = DEFAULT_DATA,
     limit: Limit = 50,
     *,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="say why there, and why not further")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the answer as JSON")] = False,
 ) -> None:
     """Show the timeline of one customer, newest first, and where the journey stands."""
@@ -82,12 +85,18 @@ def timeline(
     with connect(find_target(url, key, data)) as client:
         journey = ask(client, "GET", f"{path}/journey")
         page = ask(client, "GET", f"{path}/timeline", params={"limit": limit})
+        explanation = ask(client, "GET", f"{path}/explanation") if explain else None
     if as_json:
         answer = {"journey": journey, "timeline": page}
+        if explanation is not None:
+            answer["explanation"] = explanation
         typer.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())
         return
     console = Console()
-    console.print(_heading(msgspec.convert(journey, Journey)), highlight=False)
+    console.print(_heading(msgspec.convert(journey, Journey)), highlight=False, markup=False)
+    if explanation is not None:
+        for sentence in msgspec.convert(explanation["text"], list[str]):
+            console.print(f"  {sentence}", highlight=False, markup=False, soft_wrap=True)
     console.print(_table(msgspec.convert(page["items"], list[Item])))
 
 

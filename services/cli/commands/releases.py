@@ -1,0 +1,131 @@
+"""``journeyline model list`` and ``activate``: which stage models there are, and are in force."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import httpx
+import msgspec
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from services.cli.connection import (
+    DEFAULT_DATA,
+    Data,
+    Key,
+    Url,
+    ask,
+    connect,
+    find_target,
+    refusal_of,
+)
+from shared.errors import NotFound
+
+Wanted = Annotated[
+    str,
+    typer.Argument(
+        metavar="VERSION_OR_FILE", help="a version, how it begins, or a file that is stored first"
+    ),
+]
+
+_SHOWN_DIGITS: Final = 12
+_FEWEST_DIGITS: Final = 6
+_PATIENCE_SECONDS: Final = 1
+
+
+class FoldedSoFar(msgspec.Struct):
+    """How many customers are folded under a model."""
+
+    customers: int
+    of: int
+
+
+class Release(msgspec.Struct):
+    """A version of a stage model, as the API tells of it."""
+
+    version: str
+    key: str
+    state: str
+    title: str = ""
+    default: bool = False
+    activated_at: str | None = None
+    progress: FoldedSoFar | None = None
+
+
+def list_models(
+    url: Url = None,
+    key: Key = None,
+    data: Data = DEFAULT_DATA,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="print the answer as JSON")] = False,
+) -> None:
+    """List the stage models of a running system, the newest version of each key first."""
+    with connect(find_target(url, key, data)) as client:
+        answer = ask(client, "GET", "/v1/models")
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())
+        return
+    table = Table("key", "version", "state", "since", "title", box=SIMPLE)
+    for release in msgspec.convert(answer["items"], list[Release]):
+        state = f"{release.state}, default" if release.default else release.state
+        shown = release.version[:_SHOWN_DIGITS]
+        table.add_row(release.key, shown, state, release.activated_at, escape(release.title))
+    Console().print(table)
+
+
+def activate(wanted: Wanted, url: Url = None, key: Key = None, data: Data = DEFAULT_DATA) -> None:
+    """Put a stage model in force, in the place of the version of its key before it.
+
+    All history is folded under it first, while touchpoints go on coming. That goes on if this
+    command is stopped; the same command shows how far it is.
+    """
+    file = Path(wanted)
+    if not file.is_file() and file.suffix:
+        raise typer.BadParameter(f"there is no file {wanted}", param_hint="VERSION_OR_FILE")
+    with connect(find_target(url, key, data)) as client:
+        version = _stored(client, file) if file.is_file() else _named(client, wanted)
+        release = _wait_for(client, version)
+    typer.echo(f"{release.key} {release.version[:_SHOWN_DIGITS]} is {release.state}")
+
+
+def _stored(client: httpx.Client, file: Path) -> str:
+    answer = client.post("/v1/models", content=file.read_bytes())
+    if not answer.is_success:
+        raise refusal_of(answer)
+    return msgspec.json.decode(answer.content, type=Release).version
+
+
+def _named(client: httpx.Client, beginning: str) -> str:
+    """Return the one version that begins so."""
+    if len(beginning) < _FEWEST_DIGITS:
+        raise typer.BadParameter(
+            f"give at least {_FEWEST_DIGITS} digits of a version", param_hint="VERSION_OR_FILE"
+        )
+    known = msgspec.convert(ask(client, "GET", "/v1/models")["items"], list[Release])
+    found = [release.version for release in known if release.version.startswith(beginning)]
+    if len(found) != 1:
+        what = "several versions begin" if found else "there is no file, and no version begins"
+        raise NotFound(f"{what} with {beginning}: `journeyline model list` shows all")
+    return found[0]
+
+
+def _wait_for(client: httpx.Client, version: str) -> Release:
+    """Ask for *version* until it is in force, and show how far that is."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("customers folded", total=None)
+        while True:
+            answer = client.post(
+                f"/v1/models/{version}/activate", params={"timeout": _PATIENCE_SECONDS}
+            )
+            if not answer.is_success:
+                raise refusal_of(answer)
+            release = msgspec.json.decode(answer.content, type=Release)
+            if release.state != "activating":
+                return release
+            if release.progress is not None:
+                bar.update(task, completed=release.progress.customers, total=release.progress.of)
