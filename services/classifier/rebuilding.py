@@ -27,7 +27,7 @@ from services.classifier.transactions import began_at
 from services.classifier.transitions import Change, publish
 from shared.instants import Instant
 
-MOST_TOUCHPOINTS: Final = 2_000
+MOST_TOUCHPOINTS: Final = 500
 """Touchpoints of several customers in one transaction, which batches of theirs wait for."""
 
 _NEXT: Final = "SELECT id, touchpoints FROM customers WHERE id > $1 ORDER BY id LIMIT $2"

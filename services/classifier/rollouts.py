@@ -34,7 +34,7 @@ from shared.instants import Instant, Micros, datetime_of, instant_of
 log = structlog.get_logger()
 
 PAUSE_SECONDS: Final = 1.0
-MOST_CUSTOMERS: Final = 200
+MOST_CUSTOMERS: Final = 100
 """Customers in one transaction."""
 
 _TURN: Final = "SELECT pg_try_advisory_xact_lock($1)"
