@@ -85,7 +85,7 @@ def _checks(product: Product) -> dict[str, str | None]:
 async def test_a_database_that_hangs_holds_up_the_answers_but_not_the_intake(
     product: Product,
 ) -> None:
-    load = Load(product, random.Random(2))
+    load = Load(product, random.Random(2), breath_seconds=0.1)
     async with load.under_way():
         await load.progress(100)
         until = time.monotonic() + HANG_SECONDS
