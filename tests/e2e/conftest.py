@@ -1,5 +1,6 @@
 """The product as processes, for the tests here alone."""
 
+from tests.fixtures.commands import command
 from tests.fixtures.product import (
     new_product,
     product,
@@ -8,4 +9,4 @@ from tests.fixtures.product import (
     used_folder,
 )
 
-__all__ = ["new_product", "product", "shared_product", "stopped_product", "used_folder"]
+__all__ = ["command", "new_product", "product", "shared_product", "stopped_product", "used_folder"]

@@ -10,6 +10,8 @@ from typing import Final
 import msgspec
 import pytest
 
+from tests.fixtures.commands import Command
+from tests.fixtures.load import ledger_of
 from tests.fixtures.product import Product, Ran, begun, ended, within
 
 HEADER: Final = "event_id,type,occurred_at,customer.email,properties.value,text"
@@ -18,12 +20,36 @@ MANY: Final = 10_000
 _names = (f"till-{number}" for number in count(1))
 
 
-@pytest.fixture
-def till(shared_product: Product) -> str:
+class Till:
     """A source that no other test sends to."""
+
+    def __init__(self, product: Product, name: str, command: Command) -> None:
+        self.product = product
+        self.name = name
+        self._command = command
+
+    def send(self, file: Path, *options: str) -> Ran:
+        """Run ``journeyline send`` to its end."""
+        return self._command("send", file, *self.options, *options)
+
+    @property
+    def options(self) -> tuple[str | Path, ...]:
+        """What makes ``journeyline send`` post for this till."""
+        return ("--source", self.name, "--data", self.product.data)
+
+    def became(self) -> dict[str, object]:
+        """Return what became of all that was sent."""
+        return _became(self.product, self.name)
+
+
+@pytest.fixture
+def till(shared_product: Product, command: Command) -> Till:
+    """A till of a running product."""
     name = next(_names)
-    assert shared_product.run("sources", "create", name, "--channel", "in_store").code == 0
-    return name
+    with shared_product.client() as client:
+        answer = client.post("/v1/sources", json={"name": name, "channel": "in_store"})
+    assert answer.status_code == 201, answer.text
+    return Till(shared_product, name, command)
 
 
 def _rows(number: int) -> Iterator[str]:
@@ -55,30 +81,17 @@ def _anonymous(number: int) -> str:
     return "\n".join(["type,occurred_at,customer.email", *lines]) + "\n"
 
 
-def _send(product: Product, file: Path, *options: str) -> Ran:
-    return product.run("send", file, *options)
-
-
 def _became(product: Product, source: str) -> dict[str, object]:
-    """Return what became of all that a source sent, once nothing is pending."""
+    """Return what became of all that *source* sent, once nothing is pending."""
 
     def ledger() -> dict[str, object]:
         with product.client() as client:
             return dict(client.get("/v1/ledger").json())
 
-    settled = within(
-        60,
-        lambda: (found := ledger()) and _pending(found) == 0 and found,
-        lambda: f"still pending: {ledger()}",
-    )
-    assert isinstance(settled, dict)
-    sources = msgspec.convert(settled["sources"], list[dict[str, object]])
+    within(60, lambda: ledger_of(ledger()).pending == 0, lambda: f"still pending: {ledger()}")
+    sources = msgspec.convert(ledger()["sources"], list[dict[str, object]])
     [row] = [row for row in sources if row["source"] == source]
     return {name: row[name] for name in ("accepted", "rejected", "stored", "duplicate")}
-
-
-def _pending(ledger: dict[str, object]) -> object:
-    return msgspec.convert(ledger["total"], dict[str, object])["pending"]
 
 
 @pytest.mark.parametrize(
@@ -92,27 +105,23 @@ def _pending(ledger: dict[str, object]) -> object:
     ],
     ids=["csv", "semicolons with BOM", "gzipped with CRLF", "ndjson with BOM", "gzipped ndjson"],
 )
-def test_every_row_of_a_file_arrives(
-    shared_product: Product, till: str, tmp_path: Path, name: str, content: bytes
-) -> None:
+def test_every_row_of_a_file_arrives(till: Till, tmp_path: Path, name: str, content: bytes) -> None:
     file = tmp_path / name
     file.write_bytes(content)
-    sent = _send(shared_product, file, "--source", till)
+    sent = till.send(file)
     assert (sent.code, sent.out, sent.err) == (0, "60 accepted, 0 rejected\n", "")
-    assert _became(shared_product, till) == {
+    assert till.became() == {
         "accepted": 60,
         "rejected": 0,
         "stored": 60,
         "duplicate": 0,
     }
-    receipt = shared_product.receipt("o-7", till)
+    receipt = till.product.receipt("o-7", till.name)
     assert receipt["status"] == "stored"
     assert [path.name for path in tmp_path.iterdir()] == [name], "no mark is left"
 
 
-def test_bad_lines_are_named_after_all_others_were_sent(
-    shared_product: Product, till: str, tmp_path: Path
-) -> None:
+def test_bad_lines_are_named_after_all_others_were_sent(till: Till, tmp_path: Path) -> None:
     file = tmp_path / "till [1].csv"
     good = list(_rows(4))
     bad = [
@@ -123,7 +132,7 @@ def test_bad_lines_are_named_after_all_others_were_sent(
     ]
     lines = [HEADER, *(line for pair in zip(good, bad, strict=True) for line in pair)]
     file.write_text("\n".join(lines) + "\n")
-    sent = _send(shared_product, file, "--source", till)
+    sent = till.send(file)
     assert sent.code == 1
     assert sent.out == "4 accepted, 4 rejected\n"
     told = sent.err.splitlines()
@@ -133,7 +142,7 @@ def test_bad_lines_are_named_after_all_others_were_sent(
         "line 7",
         "line 9",
     ]
-    assert _became(shared_product, till) == {
+    assert till.became() == {
         "accepted": 4,
         "rejected": 2,  # the others are no touchpoints at all
         "stored": 4,
@@ -141,33 +150,29 @@ def test_bad_lines_are_named_after_all_others_were_sent(
     }
 
 
-def test_a_file_that_is_sent_twice_doubles_nothing(
-    shared_product: Product, till: str, tmp_path: Path
-) -> None:
+def test_a_file_that_is_sent_twice_doubles_nothing(till: Till, tmp_path: Path) -> None:
     file = tmp_path / "visits.csv"
     file.write_text(_anonymous(40))
     for _ in range(2):
-        assert _send(shared_product, file, "--source", till).out == "40 accepted, 0 rejected\n"
-    became = _became(shared_product, till)
+        assert till.send(file).out == "40 accepted, 0 rejected\n"
+    became = till.became()
     assert (became["stored"], became["duplicate"]) == (40, 40), "equal rows of a file are two"
 
 
-def test_an_interrupted_run_goes_on_and_doubles_nothing(
-    shared_product: Product, till: str, tmp_path: Path
-) -> None:
+def test_an_interrupted_run_goes_on_and_doubles_nothing(till: Till, tmp_path: Path) -> None:
     file = tmp_path / "till.csv"
     file.write_text(_csv(MANY))
-    with begun("send", file, "--source", till, "--data", shared_product.data) as sending:
+    with begun("send", file, *till.options) as sending:
         _until_begun(file)
         sending.send_signal(signal.SIGINT)
         interrupted = ended(sending)
     assert interrupted.code == 130
     assert interrupted.out == ""
     assert "stopped after line" in interrupted.err
-    again = _send(shared_product, file, "--source", till)
+    again = till.send(file)
     assert (again.code, again.out) == (0, f"{MANY} accepted, 0 rejected\n")
     assert "goes on after line" in again.err
-    became = _became(shared_product, till)
+    became = till.became()
     assert became["stored"] == MANY
     assert became["accepted"] != 2 * MANY, "it began anew"
 
@@ -191,40 +196,36 @@ def test_a_system_that_goes_away_is_waited_for(product: Product, tmp_path: Path)
     assert _became(product, "api")["stored"] == MANY
 
 
-def test_a_damaged_file_is_not_begun(shared_product: Product, tmp_path: Path) -> None:
+def test_a_damaged_file_is_not_begun(till: Till, tmp_path: Path) -> None:
     file = tmp_path / "till.csv.gz"
     file.write_bytes(gzip.compress(_csv(60).encode())[:-20])
-    sent = _send(shared_product, file, "--source", "nobody")
+    sent = till.send(file)
     assert sent.code == 1
     [line] = sent.err.splitlines()
     assert "no whole gzip file" in line
 
 
-def test_a_header_that_names_unknown_columns_is_explained(
-    shared_product: Product, tmp_path: Path
-) -> None:
+def test_a_header_that_names_unknown_columns_is_explained(till: Till, tmp_path: Path) -> None:
     file = tmp_path / "till.csv"
     file.write_text("Datum;type;customer.email\n1.1.2026;visit;a@example.com\n")
-    sent = _send(shared_product, file)
+    sent = till.send(file)
     assert sent.code == 1
     assert "Datum: is no known column" in sent.err
     assert "occurred_at" in sent.err
 
 
-def test_what_cannot_be_sent_at_all_is_said_in_one_line(
-    shared_product: Product, tmp_path: Path
-) -> None:
+def test_what_cannot_be_sent_at_all_is_said_in_one_line(till: Till, tmp_path: Path) -> None:
     file = tmp_path / "till.csv"
     file.write_text(_csv(1))
-    missing = _send(shared_product, tmp_path / "nothing.csv")
+    missing = till.send(tmp_path / "nothing.csv")
     assert missing.code == 2
-    unknown = _send(shared_product, file, "--key", "wk_wrong")
+    unknown = till.send(file, "--key", "wk_wrong")
     assert unknown.code == 1
     assert "not known" in unknown.err
-    nobody = _send(shared_product, file, "--url", "http://127.0.0.1:1")
+    nobody = till.send(file, "--url", "http://127.0.0.1:1")
     assert nobody.code == 1
     assert "journeyline up" in nobody.err
-    nowhere = _send(shared_product, file, "--source", "nobody")
+    nowhere = till.send(file, "--source", "nobody")
     assert nowhere.code == 1
     for ran in (missing, unknown, nobody, nowhere):
         assert ran.out == ""
