@@ -4,9 +4,10 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
-from typing import IO, Final
+from typing import IO, Final, TextIO
 
 from services.cli.row import BadRow, FileRow, Row
 from shared.errors import Fault, Invalid
@@ -18,7 +19,17 @@ _NESTED: Final = ("customer", "properties", "traits", "context")
 _KNOWN: Final = ", ".join((*_PLAIN, "customer.KIND, properties.PATH, traits.KEY, context.PATH"))
 
 
-def csv_rows(stream: IO[bytes]) -> Iterator[FileRow]:
+@contextmanager
+def csv_text(stream: IO[bytes]) -> Generator[TextIO]:
+    """Yield *stream* as the text that ``csv_rows`` reads; bytes that are no UTF-8 can be told."""
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    try:
+        yield text
+    finally:
+        text.detach()
+
+
+def csv_rows(text: TextIO) -> Iterator[FileRow]:
     """Yield the rows of a CSV file whose first line names the columns.
 
     Columns are parted by what is most frequent in that line of comma, semicolon, tab and bar.
@@ -26,7 +37,6 @@ def csv_rows(stream: IO[bytes]) -> Iterator[FileRow]:
     Raises:
         Invalid: the first line names an unknown column, one twice, or none.
     """
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     start = text.readline()
     delimiter = max(",;\t|", key=start.count)
     lines = _Lines(chain([start], text))

@@ -11,7 +11,7 @@ from typing import IO, Final, cast
 
 import msgspec
 
-from services.cli.csv_rows import csv_rows
+from services.cli.csv_rows import csv_rows, csv_text
 from services.cli.row import BadRow, FileRow, Row
 from shared.errors import Invalid, Unreadable
 
@@ -36,8 +36,11 @@ def open_rows(path: Path, *, identify: bool = True) -> Generator[Iterator[FileRo
         stream.seek(0)
         if start.startswith(b"["):
             raise Invalid(f"{path} is a JSON array: write one object a line, as `jq -c .[]` does")
-        rows = _ndjson(stream) if start.startswith(b"{") else csv_rows(stream)
-        yield _identified(rows) if identify else rows
+        if start.startswith(b"{"):
+            yield _identified(_ndjson(stream), needed=identify)
+        else:
+            with csv_text(stream) as text:
+                yield _identified(csv_rows(text), needed=identify)
 
 
 def count_lines(path: Path) -> int:
@@ -74,10 +77,10 @@ def _ndjson(stream: IO[bytes]) -> Iterator[FileRow]:
             yield BadRow(number, "is nested too deeply")
 
 
-def _identified(rows: Iterator[FileRow]) -> Iterator[FileRow]:
+def _identified(rows: Iterator[FileRow], *, needed: bool) -> Iterator[FileRow]:
     seen: dict[bytes, int] = {}
     for row in rows:
-        if isinstance(row, Row) and not row.item.get("event_id"):
+        if needed and isinstance(row, Row) and not row.item.get("event_id"):
             digest = hashlib.sha256(_canonical.encode(row.item)).digest()[:20]
             seen[digest] = seen.get(digest, -1) + 1
             row.item["event_id"] = f"row-{digest.hex()}-{seen[digest]}"
