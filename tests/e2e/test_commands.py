@@ -74,12 +74,21 @@ def test_timeline_as_json_is_what_the_api_answers(ask: Ask) -> None:
     assert len(answer["timeline"]["items"]) == 1
 
 
-@pytest.mark.parametrize("columns", ["40", "80"])
-def test_tables_fit_into_narrow_terminals(ask: Ask, columns: str) -> None:
-    shown = ask("timeline", ANA, COLUMNS=columns)
-    assert shown.code == 0
-    assert "Traceback" not in shown.err
-    assert max(map(len, shown.out.splitlines())) <= int(columns)
+def test_what_senders_chose_neither_styles_nor_steers_a_terminal(ask: Ask, told: Product) -> None:
+    hostile = {**HISTORY[0], "event_id": "[/red]\x1b[2J\u202e", "customer": {"user_id": "u_9"}}
+    told.post(hostile, {**hostile, "event_id": "after"})
+    told.wait_until_stored("after")
+    shown = ask("timeline", "user_id:u_9")
+    assert (shown.code, shown.err) == (0, "")
+    assert "api/[/red]\\x1b[2J\\u202e" in shown.out
+    assert "\x1b" not in shown.out
+
+
+def test_what_goes_into_a_pipe_is_not_cut(ask: Ask) -> None:
+    event_id = str(HISTORY[0]["event_id"])
+    assert f"api/{event_id}" in ask("timeline", ANA, COLUMNS="40").out
+    scopes = ask("keys", "list", COLUMNS="40").out
+    assert "admin, customers:erase, customers:read, models:write, quarantine:write" in scopes
 
 
 def test_timeline_of_an_unknown_customer_says_so(ask: Ask) -> None:
@@ -92,13 +101,18 @@ def test_ledger_accounts_for_every_record(ask: Ask) -> None:
     assert (shown.code, shown.err) == (0, "")
     total = next(line for line in shown.out.splitlines() if "total" in line)
     numbers = [int(cell) for cell in total.replace("│", " ").split()[1:]]
-    assert numbers == [4, 3, 0, 1, 0, 0, 0]
-    assert msgspec.json.decode(ask("ledger", "--json").out)["total"]["stored"] == 3
+    assert numbers[0] == sum(numbers[1:])
+    assert numbers[3] == 1, "one was refused"
+    assert msgspec.json.decode(ask("ledger", "--json").out)["total"]["quarantined"] == 1
 
 
-def test_verify_ends_with_what_it_compared(ask: Ask) -> None:
+def test_verify_ends_with_what_it_compared(ask: Ask, told: Product) -> None:
     shown = ask("verify")
-    assert (shown.code, shown.out) == (0, "customers 1, touchpoints 3, differences 0\n")
+    with told.client() as client:
+        stored = client.get("/v1/ledger").json()["total"]["stored"]
+        customers = client.get("/v1/customers").json()["total"]
+    expected = f"customers {customers}, touchpoints {stored}, differences 0\n"
+    assert (shown.code, shown.out) == (0, expected)
 
 
 def test_a_key_is_made_listed_used_and_revoked(ask: Ask) -> None:

@@ -7,11 +7,11 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 import typer
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cli.connection import DEFAULT_DATA, Data, Key, Target, Url, ask, connect, find_target
+from services.cli.tables import plain, print_table
 from shared.clock import wall_clock
 from shared.errors import Fault, Invalid, SetupError
 from shared.instants import rfc3339
@@ -230,7 +230,9 @@ def _key_row(item: JsonObject) -> list[str | None]:
 
 
 def _print(header: tuple[str, ...], rows: list[list[str | None]] | list[list[str]]) -> None:
-    table = Table(*header, box=SIMPLE)
+    table = Table(box=SIMPLE)
+    for name in header:
+        table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(cell or NOTHING for cell in row))
-    Console().print(table)
+        table.add_row(*(plain(cell or NOTHING) for cell in row))
+    print_table(table)

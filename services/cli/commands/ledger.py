@@ -5,10 +5,10 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from services.cli.connection import DEFAULT_DATA, Data, Key, Url, ask, connect, find_target
+from services.cli.tables import print_table
 from shared.errors import JourneylineError
 
 COLUMNS = ("log_end", "stored", "duplicate", "quarantined", "erased", "gaps", "pending")
@@ -59,7 +59,7 @@ def ledger(
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())
     else:
-        Console().print(_table(found))
+        print_table(_table(found))
     for row in (found.total, *found.partitions):
         if not row.balanced:
             raise OutOfBalance(f"the ledger does not balance: {row}")

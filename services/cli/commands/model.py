@@ -6,10 +6,10 @@ from typing import Annotated, Final
 import msgspec
 import typer
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from services.cli.commands.releases import activate, list_models
+from services.cli.tables import plain, print_table
 from services.cli.tracefiles import read_customers
 from shared.errors import Invalid, ModelRefused
 from shared.identity.policy_documents import default_policy
@@ -99,7 +99,7 @@ def trace_file(
         for document in documents:
             typer.echo(msgspec.json.encode(document).decode())
         return
-    Console().print(_table([msgspec.convert(document, _Traced) for document in documents]))
+    print_table(_table([msgspec.convert(document, _Traced) for document in documents]))
     histories = [customer.touchpoints for customer in customers]
     for warning in lint_on_data(program, histories, when):
         typer.echo(f"warning: {warning.path}: {warning.message}", err=True)
@@ -127,8 +127,8 @@ def _table(journeys: list[_Traced]) -> Table:
     for journey in journeys:
         first = journey.identifiers[0] if journey.identifiers else {}
         table.add_row(
-            f"{first.get('kind', '')}:{first.get('value', '')}",
-            journey.stage.label if journey.stage else "-",
+            plain(f"{first.get('kind', '')}:{first.get('value', '')}"),
+            plain(journey.stage.label if journey.stage else "-"),
             journey.stage.since if journey.stage else "",
             journey.activity.state if journey.activity else "-",
             str(journey.cycle),

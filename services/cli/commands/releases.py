@@ -8,7 +8,6 @@ import msgspec
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -22,6 +21,7 @@ from services.cli.connection import (
     find_target,
     refusal_of,
 )
+from services.cli.tables import plain, print_table
 from shared.errors import NotFound
 
 Wanted = Annotated[
@@ -68,12 +68,14 @@ def list_models(
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())
         return
-    table = Table("key", "version", "state", "since", "title", box=SIMPLE)
+    table = Table(box=SIMPLE)
+    for name in ("key", "version", "state", "since", "title"):
+        table.add_column(name, overflow="fold")
     for release in msgspec.convert(answer["items"], list[Release]):
         state = f"{release.state}, default" if release.default else release.state
         shown = release.version[:_SHOWN_DIGITS]
-        table.add_row(release.key, shown, state, release.activated_at, escape(release.title))
-    Console().print(table)
+        table.add_row(release.key, shown, state, release.activated_at, plain(release.title))
+    print_table(table)
 
 
 def activate(wanted: Wanted, url: Url = None, key: Key = None, data: Data = DEFAULT_DATA) -> None:

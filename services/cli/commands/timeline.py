@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.cli.connection import DEFAULT_DATA, Data, Key, Url, ask, connect, find_target
+from services.cli.tables import plain, print_table
 
 Ref = Annotated[str, typer.Argument(help="a customer id, or kind:value such as email:ana@x.com")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=500, help="how many of the newest")]
@@ -92,12 +93,12 @@ def timeline(
             answer["explanation"] = explanation
         typer.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())
         return
-    console = Console()
-    console.print(_heading(msgspec.convert(journey, Journey)), highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(_heading(msgspec.convert(journey, Journey)))
     if explanation is not None:
         for sentence in msgspec.convert(explanation["text"], list[str]):
-            console.print(f"  {sentence}", highlight=False, markup=False, soft_wrap=True)
-    console.print(_table(msgspec.convert(page["items"], list[Item])))
+            console.print(plain(f"  {sentence}"))
+    print_table(_table(msgspec.convert(page["items"], list[Item])))
 
 
 def _heading(journey: Journey) -> str:
@@ -118,10 +119,12 @@ def _table(items: list[Item]) -> Table:
     for item in items:
         match item.kind:
             case "touchpoint":
-                table.add_row(item.at, item.type, item.channel, f"{item.source}/{item.event_id}")
+                origin = plain(f"{item.source}/{item.event_id}")
+                table.add_row(item.at, plain(item.type), item.channel, origin)
             case "transition":
                 move = f"{item.axis}: {item.from_ or '-'} → {item.to}"
-                table.add_row(item.at, move, item.move, item.rule, style="bold")
+                table.add_row(item.at, plain(move), item.move, plain(item.rule), style="bold")
             case _:
-                table.add_row(item.at, f"{item.action}: {item.a} — {item.b}", "identity", "")
+                joined = plain(f"{item.action}: {item.a} — {item.b}")
+                table.add_row(item.at, joined, "identity", "")
     return table
