@@ -57,7 +57,7 @@ def csv_rows(text: TextIO) -> Iterator[FileRow]:
         if header is None:
             header = [name.strip() for name in cells]
             _check_header(header)
-        elif any(cells):
+        elif any(map(str.strip, cells)):
             yield _row(line, header, cells)
     if header is None:
         _check_header([])
