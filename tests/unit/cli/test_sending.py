@@ -103,12 +103,14 @@ async def test_large_rows_make_small_batches(system: System) -> None:
     assert counts.accepted == 9
 
 
-async def test_a_row_that_no_request_could_hold_costs_itself_alone(system: System) -> None:
-    rows: list[FileRow] = [*_rows(1), Row(2, {"text": "x" * LARGEST_ITEM}), Row(3, {"type": "a"})]
-    counts, _, _ = await _send(iter(rows))
-    assert (counts.accepted, counts.rejected) == (2, 1)
-    assert [len(post) for post in system.posts] == [2]
-    assert counts.complaints[0].startswith("line 2: is far too large")
+@pytest.mark.parametrize("size", [LARGEST_ITEM, BATCH_BYTES])
+async def test_a_row_that_no_request_could_hold_costs_itself_alone(
+    system: System, size: int
+) -> None:
+    counts, _, _ = await _send(iter([Row(1, {"text": "x" * size}), Row(2, {"type": "a"})]))
+    assert (counts.accepted, counts.rejected) == (1, 1)
+    assert [len(post) for post in system.posts] == [1]
+    assert counts.complaints[0].startswith("line 1: is far too large")
 
 
 async def test_lines_and_items_that_are_refused_are_told_by_line(system: System) -> None:

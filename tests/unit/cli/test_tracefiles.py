@@ -81,6 +81,11 @@ def test_the_time_of_receipt_holds_back_what_claims_to_be_later(read: Read) -> N
     assert customer.touchpoints[0].at == parse_rfc3339("2026-01-04T10:05:00Z")
 
 
+def test_what_was_sent_at_some_time_was_received_then(read: Read) -> None:
+    [customer] = read(_visit(sent_at="2026-01-04T10:00:00Z"))
+    assert customer.touchpoints[0].at == parse_rfc3339("2026-01-04T10:05:00Z")
+
+
 def test_without_a_time_of_receipt_a_touchpoint_is_taken_at_its_word(read: Read) -> None:
     [customer] = read(_visit(occurred_at="2031-01-05T10:00:00Z"))
     assert customer.touchpoints[0].at == parse_rfc3339("2031-01-05T10:00:00Z")
