@@ -132,7 +132,7 @@ def test_what_names_something_stays_text(write: Write, column: str) -> None:
 
 def test_empty_cells_are_absent_and_empty_lines_are_none(write: Write) -> None:
     file = write("type,customer.email,text\nvisit,x@y.z,\n,,\n\n   ,,\nvisit,x@y.z\n")
-    visit = {"type": "visit", "customer": {"email": "x@y.z"}}
+    visit: dict[str, object] = {"type": "visit", "customer": {"email": "x@y.z"}}
     assert _rows(file) == [Row(2, visit), Row(6, visit)]
 
 
