@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from services.cli.row import BadRow, FileRow, Row
 from services.cli.rows import count_lines, open_rows
 from shared.errors import Invalid, Unreadable
-from shared.touchpoints import JsonObject
 
 Write = Callable[[str | bytes], Path]
 
