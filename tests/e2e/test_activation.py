@@ -11,7 +11,8 @@ import msgspec
 from shared.journey.bundled import bundled_model
 from shared.journey.loading import load_model
 from tests.fixtures.load import Load, check_nothing_is_lost
-from tests.fixtures.product import Product, within
+from tests.fixtures.processes import within
+from tests.fixtures.product import Product
 
 RULES: Final = bundled_model("default").split("\nexamples:")[0]
 QUICKER: Final = RULES.replace("P60D", "P20D").replace("P45D", "P10D")

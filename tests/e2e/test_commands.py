@@ -9,7 +9,8 @@ import pytest
 
 from shared.journey.bundled import bundled_model
 from tests.fixtures.commands import Command
-from tests.fixtures.product import Product, Ran, run
+from tests.fixtures.processes import Ran, run
+from tests.fixtures.product import Product
 
 Ask: TypeAlias = Callable[..., Ran]
 

@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from tests.fixtures.load import Load, check_nothing_is_lost
-from tests.fixtures.product import AS_ROOT, Product, ended, product_at, spawn, within
+from tests.fixtures.processes import AS_ROOT, ended, spawn, within
+from tests.fixtures.product import Product, product_at
 
 SMALL_DISK: Final = "520m"
 """Room for a data folder, and little more than what the log keeps in reserve."""

@@ -6,14 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.product import (
-    AS_ORDINARY_USER,
-    AS_ROOT,
-    REACHING_ANYTHING,
-    Product,
-    copied,
-    product_at,
-)
+from tests.fixtures.processes import AS_ORDINARY_USER, AS_ROOT, REACHING_ANYTHING
+from tests.fixtures.product import Product, copied, product_at
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ import pytest
 
 from tests.fixtures.commands import Command
 from tests.fixtures.load import ledger_of
-from tests.fixtures.product import Product, Ran, begun, ended, within
+from tests.fixtures.processes import Ran, begun, ended, within
+from tests.fixtures.product import Product
 
 HEADER: Final = "event_id,type,occurred_at,customer.email,properties.value,text"
 MANY: Final = 10_000

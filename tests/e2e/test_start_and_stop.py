@@ -11,19 +11,16 @@ from threading import Thread
 import httpx
 import msgspec
 
-from tests.fixtures.product import (
+from tests.fixtures.processes import (
     AS_ORDINARY_USER,
     AS_ROOT,
     ORDINARY_USER,
     REACHING_ANYTHING,
-    START_SECONDS,
-    Product,
-    copied,
     ended,
-    product_at,
     spawn,
     within,
 )
+from tests.fixtures.product import START_SECONDS, Product, copied, product_at
 
 ITEM = {"event_id": "one", "type": "page_viewed", "customer": {"email": "me@example.com"}}
 ODD_PATH = "it's a \"quoted\" 'folder', $HOME; %s/Größe 顧客 🛤/-dash/" + "x" * 150 + "/" + "y" * 150
