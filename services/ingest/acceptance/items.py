@@ -16,6 +16,7 @@ from services.ingest.acceptance.timing import times_of
 from services.ingest.acceptance.types import check_type
 from services.ingest.acceptance.values import NUL, REPLACEMENT
 from shared.errors import Fault, Invalid
+from shared.identity.links import may_link
 from shared.instants import instant_of, rfc3339
 from shared.records import (
     RAW_KEPT_BYTES,
@@ -29,9 +30,6 @@ from shared.records import (
 )
 from shared.sources import Links
 from shared.touchpoints import JsonObject
-
-_LINKING_TYPES: Final = frozenset({"identify", "alias"})
-"""Those that link also where a source is set to ``links: identify_only``."""
 
 
 def judge(raw: bytes, terms: Terms) -> Record:
@@ -83,7 +81,7 @@ def _accept(given: Given, terms: Terms, found: Findings, ordinal: int = 0) -> To
         context=given.context or {},
         traits=given.traits or {},
         text=given.text,
-        links=source.settings.links is Links.ALL or given.type in _LINKING_TYPES,
+        links=may_link(given.type, identify_only=source.settings.links is Links.IDENTIFY_ONLY),
         historical=terms.historical or source.settings.historical,
     )
     event_id = given.event_id or _new_event_id(data, terms, found, ordinal)
