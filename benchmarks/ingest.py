@@ -14,12 +14,12 @@ from uuid import UUID, uuid4
 import msgspec
 from starlette.types import ASGIApp, Message
 
-from services.ingest.acceptance.bodies import split
-from services.ingest.acceptance.requests import judge_all
-from services.ingest.acceptance.terms import Terms
-from services.ingest.acceptance.verdicts import verdict_on
 from services.ingest.app import build_ingest
 from services.ingest.routes.touchpoints import PATH
+from shared.acceptance.bodies import split
+from shared.acceptance.requests import judge_all
+from shared.acceptance.terms import Terms
+from shared.acceptance.verdicts import verdict_on
 from shared.clock import wall_clock
 from shared.errors import NotFound
 from shared.http.front import Front

@@ -9,8 +9,8 @@ from uuid import UUID
 from services.classifier.reading import arrival_of
 from services.cli.row import Row
 from services.cli.rows import open_rows
-from services.ingest.acceptance.items import accept
-from services.ingest.acceptance.terms import Terms
+from shared.acceptance.items import accept
+from shared.acceptance.terms import Terms
 from shared.errors import Fault, Invalid, JourneylineError
 from shared.identity.components import resolve
 from shared.identity.links import Link, links_of

@@ -7,13 +7,13 @@ from time import perf_counter
 from typing import Final
 from uuid import UUID
 
-from services.ingest.acceptance.bodies import Sent
-from services.ingest.acceptance.requests import judge_all
-from services.ingest.acceptance.terms import Terms
-from services.ingest.acceptance.verdicts import Verdict, verdict_on
 from services.ingest.counting import count_records, count_throttled
 from services.ingest.limits import BytesInFlight, RateLimits
 from services.ingest.senders import Directory
+from shared.acceptance.bodies import Sent
+from shared.acceptance.requests import judge_all
+from shared.acceptance.terms import Terms
+from shared.acceptance.verdicts import Verdict, verdict_on
 from shared.clock import Clock
 from shared.http.problems import TooManyRequests
 from shared.log.port import Entry, LogWriter

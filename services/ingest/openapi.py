@@ -4,10 +4,10 @@ from typing import Final
 
 import msgspec
 
-from services.ingest.acceptance.limits import ITEM_BYTES, LONGEST_NAME, MOST_ITEMS
-from services.ingest.acceptance.types import TYPE
-from services.ingest.acceptance.verdicts import Verdict
 from services.ingest.routes import touchpoints
+from shared.acceptance.limits import ITEM_BYTES, LONGEST_NAME, MOST_ITEMS
+from shared.acceptance.types import TYPE
+from shared.acceptance.verdicts import Verdict
 from shared.identity.identifiers import KIND_PATTERN, LONGEST_VALUE
 from shared.sources import API_SOURCE
 from shared.touchpoints import Channel, JsonObject

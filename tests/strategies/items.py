@@ -7,8 +7,8 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from services.ingest.acceptance.items import judge
-from services.ingest.acceptance.terms import NewId, Terms
+from shared.acceptance.items import judge
+from shared.acceptance.terms import NewId, Terms
 from shared.identity.policy import Policy
 from shared.identity.policy_documents import default_policy
 from shared.instants import Instant, parse_rfc3339

@@ -6,11 +6,11 @@ from typing import Final
 import msgspec
 from starlette.types import ASGIApp
 
-from services.ingest.acceptance.bodies import split
 from services.ingest.intake import Intake
 from services.ingest.posting import Posting
 from services.ingest.routes.tracking import tracking_endpoint
 from services.ingest.senders import authenticated, check_origin, source_of, source_parameter
+from shared.acceptance.bodies import split
 from shared.http.asgi import JSON, MAX_BODY_BYTES, read_inflated
 from shared.http.problems import Answer
 

@@ -2,8 +2,8 @@
 
 import random
 
-from services.ingest.acceptance.bodies import Sent
-from services.ingest.acceptance.requests import judge_all
+from shared.acceptance.bodies import Sent
+from shared.acceptance.requests import judge_all
 from shared.records import RejectedRecord, encode
 from shared.touchpoints import JsonObject, JsonValue
 from tests.fixtures.classification import Classifier, Garbage

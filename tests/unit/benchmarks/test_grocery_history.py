@@ -18,9 +18,9 @@ from benchmarks.grocery_history import (
     read_tables,
     write,
 )
-from services.ingest.acceptance.bodies import split
-from services.ingest.acceptance.requests import judge_all
-from services.ingest.acceptance.terms import Terms
+from shared.acceptance.bodies import split
+from shared.acceptance.requests import judge_all
+from shared.acceptance.terms import Terms
 from shared.identity.policy_documents import default_policy
 from shared.instants import parse_rfc3339
 from shared.journey.bundled import bundled_model

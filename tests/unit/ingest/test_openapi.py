@@ -1,9 +1,9 @@
 from collections.abc import Iterator
 from typing import cast
 
-from services.ingest.acceptance.native import Given
 from services.ingest.app import build_ingest
 from services.ingest.openapi import openapi_paths, openapi_schemas
+from shared.acceptance.native import Given
 from shared.touchpoints import JsonObject, JsonValue
 from tests.fakes.directory import InMemoryDirectory
 from tests.fakes.log import InMemoryLog, InMemoryWriter

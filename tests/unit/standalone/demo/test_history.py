@@ -6,11 +6,11 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from services.ingest.acceptance.bodies import split
-from services.ingest.acceptance.requests import judge_all
-from services.ingest.acceptance.terms import Terms
 from services.standalone.demo.history import MOST_IN_A_BATCH, Batch, demo_history
 from services.standalone.demo.people import MOST_PEOPLE, person
+from shared.acceptance.bodies import split
+from shared.acceptance.requests import judge_all
+from shared.acceptance.terms import Terms
 from shared.demo import CHANNELS, PREFIX, STORE, WEB
 from shared.identity.policy_documents import default_policy
 from shared.instants import DAY, HOUR, parse_rfc3339

@@ -2,9 +2,9 @@
 
 from functools import lru_cache
 
-from services.ingest.acceptance.faults import Findings
-from services.ingest.acceptance.reasons import Flag, Reason
-from services.ingest.acceptance.terms import Terms
+from shared.acceptance.faults import Findings
+from shared.acceptance.reasons import Flag, Reason
+from shared.acceptance.terms import Terms
 from shared.identity.identifiers import KIND_PATTERN, LONGEST_VALUE
 from shared.identity.normalisation import normalise
 from shared.touchpoints import Identifier, JsonObject

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.ingest.acceptance.bodies import split
-from services.ingest.acceptance.faults import Findings
-from services.ingest.acceptance.items import judge
-from services.ingest.acceptance.native import read_item, read_members
-from services.ingest.acceptance.reasons import Flag, Reason
-from services.ingest.acceptance.requests import judge_all
-from services.ingest.acceptance.values import (
+from shared.acceptance.bodies import split
+from shared.acceptance.faults import Findings
+from shared.acceptance.items import judge
+from shared.acceptance.native import read_item, read_members
+from shared.acceptance.reasons import Flag, Reason
+from shared.acceptance.requests import judge_all
+from shared.acceptance.values import (
     faults_in,
 )
-from services.ingest.acceptance.verdicts import verdict_on
+from shared.acceptance.verdicts import verdict_on
 from shared.errors import Invalid, TooLarge, Unreadable
 from shared.records import Record, RejectedRecord, TouchpointRecord, decode, encode, key_of
 from shared.touchpoints import JsonObject, JsonValue

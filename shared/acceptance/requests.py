@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from services.ingest.acceptance.bodies import Sent
-from services.ingest.acceptance.faults import refusal
-from services.ingest.acceptance.items import judge, reject
-from services.ingest.acceptance.reasons import Reason
-from services.ingest.acceptance.terms import Terms
-from services.ingest.acceptance.values import BadJsonError
+from shared.acceptance.bodies import Sent
+from shared.acceptance.faults import refusal
+from shared.acceptance.items import judge, reject
+from shared.acceptance.reasons import Reason
+from shared.acceptance.terms import Terms
+from shared.acceptance.values import BadJsonError
 from shared.errors import Fault, Unreadable
 from shared.records import Record
 

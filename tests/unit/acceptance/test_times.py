@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.acceptance.reasons import Flag
-from services.ingest.acceptance.times import EffectiveTime, effective_time, read_moment
+from shared.acceptance.reasons import Flag
+from shared.acceptance.times import EffectiveTime, effective_time, read_moment
 from shared.instants import (
     DAY,
     EARLIEST,

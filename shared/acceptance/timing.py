@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from services.ingest.acceptance.faults import Findings
-from services.ingest.acceptance.native import Given
-from services.ingest.acceptance.reasons import Reason
-from services.ingest.acceptance.terms import Terms
-from services.ingest.acceptance.times import Moment, effective_time, read_moment
+from shared.acceptance.faults import Findings
+from shared.acceptance.native import Given
+from shared.acceptance.reasons import Reason
+from shared.acceptance.terms import Terms
+from shared.acceptance.times import Moment, effective_time, read_moment
 from shared.instants import datetime_of
 
 

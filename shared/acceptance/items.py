@@ -5,16 +5,16 @@ from typing import Final
 
 import msgspec
 
-from services.ingest.acceptance.customers import identifiers_in
-from services.ingest.acceptance.derived_ids import derived_id
-from services.ingest.acceptance.faults import Findings, refusal
-from services.ingest.acceptance.limits import ITEM_BYTES, LONGEST_NAME
-from services.ingest.acceptance.native import Given, read_item, read_members
-from services.ingest.acceptance.reasons import Flag, Reason
-from services.ingest.acceptance.terms import Terms
-from services.ingest.acceptance.timing import times_of
-from services.ingest.acceptance.types import check_type
-from services.ingest.acceptance.values import NUL, REPLACEMENT
+from shared.acceptance.customers import identifiers_in
+from shared.acceptance.derived_ids import derived_id
+from shared.acceptance.faults import Findings, refusal
+from shared.acceptance.limits import ITEM_BYTES, LONGEST_NAME
+from shared.acceptance.native import Given, read_item, read_members
+from shared.acceptance.reasons import Flag, Reason
+from shared.acceptance.terms import Terms
+from shared.acceptance.timing import times_of
+from shared.acceptance.types import check_type
+from shared.acceptance.values import NUL, REPLACEMENT
 from shared.errors import Fault, Invalid
 from shared.identity.links import may_link
 from shared.instants import instant_of, rfc3339

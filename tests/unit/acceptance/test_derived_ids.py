@@ -3,7 +3,7 @@ import json
 
 from hypothesis import given
 
-from services.ingest.acceptance.derived_ids import derived_id
+from shared.acceptance.derived_ids import derived_id
 from shared.touchpoints import JsonObject, JsonValue
 from tests.strategies.items import accepted, plain_items
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import msgspec
 
-from services.ingest.acceptance.faults import Findings
-from services.ingest.acceptance.limits import LARGEST_INTEGER, LONGEST_NAME, SMALLEST_INTEGER
-from services.ingest.acceptance.reasons import Flag, Reason
-from services.ingest.acceptance.values import (
+from shared.acceptance.faults import Findings
+from shared.acceptance.limits import LARGEST_INTEGER, LONGEST_NAME, SMALLEST_INTEGER
+from shared.acceptance.reasons import Flag, Reason
+from shared.acceptance.values import (
     ESCAPED_NUL,
     check_values,
     object_without_nul,

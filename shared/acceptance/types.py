@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from services.ingest.acceptance.faults import Findings
-from services.ingest.acceptance.reasons import Flag, Reason
+from shared.acceptance.faults import Findings
+from shared.acceptance.reasons import Flag, Reason
 from shared.sources import Source, UnknownTypes
 
 TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ .:$/-]{0,127}")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.acceptance.bodies import split
+from shared.acceptance.bodies import split
 from shared.errors import TooLarge, Unreadable
 from shared.touchpoints import JsonValue
 from tests.strategies.items import as_json, json_values

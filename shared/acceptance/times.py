@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from services.ingest.acceptance.reasons import Flag
+from shared.acceptance.reasons import Flag
 from shared.instants import (
     DAY,
     EARLIEST,

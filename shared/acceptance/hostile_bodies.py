@@ -7,7 +7,7 @@ the decoder while it looks for the items' ends. Here the ends are found by brack
 import re
 from typing import Final
 
-from services.ingest.acceptance.reasons import Reason
+from shared.acceptance.reasons import Reason
 from shared.errors import Unreadable
 
 _OPENING: Final = re.compile(rb'(?:\{\s*"touchpoints"\s*:\s*)?\[')

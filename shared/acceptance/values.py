@@ -13,15 +13,15 @@ from typing import Final, NoReturn, cast
 
 import msgspec
 
-from services.ingest.acceptance.faults import refusal
-from services.ingest.acceptance.limits import (
+from shared.acceptance.faults import refusal
+from shared.acceptance.limits import (
     DEEPEST,
     LARGEST_INTEGER,
     LONGEST_NAME,
     MOST_FAULTS,
     SMALLEST_INTEGER,
 )
-from services.ingest.acceptance.reasons import Reason
+from shared.acceptance.reasons import Reason
 from shared.errors import Fault, Invalid
 from shared.touchpoints import JsonObject, JsonValue
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from services.ingest.acceptance.limits import MOST_FAULTS
-from services.ingest.acceptance.reasons import Reason
+from shared.acceptance.limits import MOST_FAULTS
+from shared.acceptance.reasons import Reason
 from shared.errors import Fault, Invalid
 
 

@@ -12,14 +12,14 @@ from typing import Final
 
 import msgspec
 
-from services.ingest.acceptance.hostile_bodies import (
+from shared.acceptance.hostile_bodies import (
     is_perhaps_hostile,
     opens_items,
     split_hostile,
 )
-from services.ingest.acceptance.limits import MOST_ITEMS
-from services.ingest.acceptance.reasons import Reason
-from services.ingest.acceptance.values import is_json
+from shared.acceptance.limits import MOST_ITEMS
+from shared.acceptance.reasons import Reason
+from shared.acceptance.values import is_json
 from shared.errors import TooLarge, Unreadable
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"

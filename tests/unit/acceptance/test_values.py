@@ -1,6 +1,6 @@
 import pytest
 
-from services.ingest.acceptance.values import BadJsonError, is_json, object_without_nul, read_object
+from shared.acceptance.values import BadJsonError, is_json, object_without_nul, read_object
 from shared.errors import Invalid
 from shared.touchpoints import JsonValue
 from tests.strategies.items import as_json, nested

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from services.ingest.acceptance.items import accept
+from shared.acceptance.items import accept
 from shared.errors import Invalid
 from shared.identity.policy import BlockRule, KindRule, Policy
 from shared.instants import datetime_of, parse_rfc3339
