@@ -13,9 +13,9 @@ from uuid import UUID
 
 import asyncpg
 
-from services.classifier.active_models import hold_models
-from services.classifier.outbox import tell
 from shared.instants import Instant, datetime_of, instant_of, rfc3339
+from shared.upkeep.active_models import hold_models
+from shared.upkeep.outbox import tell
 
 _LACKING: Final = """
 SELECT EXISTS (SELECT FROM customers c

@@ -9,7 +9,6 @@ import asyncpg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.classifier.active_models import ActiveModels
 from services.classifier.claims import (
     Claim,
     Tally,
@@ -22,7 +21,6 @@ from services.classifier.counts import add_counts, count_by_source
 from services.classifier.identities import enrol
 from services.classifier.linking import link, links_made
 from services.classifier.measuring import measured_batch, note_batch
-from services.classifier.neighbourhoods import find_neighbours
 from services.classifier.poison import PoisonLimit
 from services.classifier.quarantine import quarantine
 from services.classifier.reading import (
@@ -34,15 +32,17 @@ from services.classifier.reading import (
     read_through_of,
     refusal_of,
 )
-from services.classifier.regrouping import refold_regrouped
 from services.classifier.timelines import extend_timelines
 from services.classifier.touchpoints import count_duplicates, known_identities, store_touchpoints
-from services.classifier.transactions import TransactionConflict, transaction
 from shared.clock import Clock
 from shared.errors import JourneylineError
 from shared.identity.policy import Policy
 from shared.instants import Instant
 from shared.log.port import LogRecord
+from shared.upkeep.active_models import ActiveModels
+from shared.upkeep.neighbourhoods import find_neighbours
+from shared.upkeep.regrouping import refold_regrouped
+from shared.upkeep.transactions import TransactionConflict, transaction
 
 log = structlog.get_logger()
 

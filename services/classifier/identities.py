@@ -11,7 +11,8 @@ import asyncpg
 from services.classifier.reading import Arrival
 from shared.identity.identifiers import identifier_id
 from shared.instants import EARLIEST, LATEST, Instant, datetime_of
-from shared.touchpoints import Identifier, JsonObject, Touchpoint
+from shared.touchpoints import Identifier, Touchpoint
+from shared.upkeep.grouping import Regroup
 
 _ENROL: Final = """
 INSERT INTO identifiers (kind, value, own_id, customer_id, first_seen_at, last_seen_at,
@@ -36,21 +37,6 @@ class Members:
 
     row_ids: Mapping[Identifier, int]
     customers: Mapping[Identifier, UUID]
-
-
-@dataclass(frozen=True, slots=True)
-class Regroup:
-    """Customers whose identifiers were put together anew.
-
-    ``former`` are those that had a history; all of it belongs to the ``present`` ones now.
-    ``paths`` tells for every identifier whose it was and whose it is. ``cause`` names what made
-    this necessary, as merges and splits tell it.
-    """
-
-    former: frozenset[UUID]
-    present: frozenset[UUID]
-    paths: frozenset[tuple[UUID, UUID]]
-    cause: JsonObject
 
 
 @dataclass(frozen=True, slots=True)

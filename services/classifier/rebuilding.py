@@ -12,20 +12,20 @@ from uuid import UUID
 
 import asyncpg
 
-from services.classifier.active_models import ActiveModel
-from services.classifier.following import appended
-from services.classifier.journeys import (
+from shared.instants import Instant
+from shared.upkeep.active_models import ActiveModel
+from shared.upkeep.following import appended
+from shared.upkeep.journeys import (
     BEFORE_ALL,
     JourneyKey,
     journey_row,
     load_histories,
     save_journeys,
 )
-from services.classifier.refolding import Refolded, fold_history
-from services.classifier.snapshots import Snapshot, keep_snapshots
-from services.classifier.transactions import began_at
-from services.classifier.transitions import Change, publish
-from shared.instants import Instant
+from shared.upkeep.refolding import Refolded, fold_history
+from shared.upkeep.snapshots import Snapshot, keep_snapshots
+from shared.upkeep.transactions import began_at
+from shared.upkeep.transitions import Change, publish
 
 MOST_TOUCHPOINTS: Final = 500
 """Touchpoints of several customers in one transaction, which batches of theirs wait for."""

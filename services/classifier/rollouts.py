@@ -23,13 +23,13 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.classifier.activation import Flip, activate, settle_rows, some_lack, sweep_rows
-from services.classifier.active_models import ActiveModels, hold_models
 from services.classifier.horizon import load_horizon
 from services.classifier.rebuilding import lock_customers, next_customers, rebuild_journeys
-from services.classifier.transactions import transaction
 from shared.clock import Clock
 from shared.errors import RetryableError
 from shared.instants import Instant, Micros, datetime_of, instant_of
+from shared.upkeep.active_models import ActiveModels, hold_models
+from shared.upkeep.transactions import transaction
 
 log = structlog.get_logger()
 

@@ -5,21 +5,21 @@ from uuid import UUID
 
 import asyncpg
 
-from services.classifier.active_models import ActiveModel
-from services.classifier.customers import lock_profiles, save_profiles
-from services.classifier.following import Followed, appended, step
-from services.classifier.journeys import (
+from shared.instants import Instant
+from shared.profiles import Profile, profile_of
+from shared.touchpoints import Place, Touchpoint
+from shared.upkeep.active_models import ActiveModel
+from shared.upkeep.customers import lock_profiles, save_profiles
+from shared.upkeep.following import Followed, appended, step
+from shared.upkeep.journeys import (
     JourneyKey,
     journey_row,
     lock_journeys,
     save_journeys,
 )
-from services.classifier.refolding import refold_journeys
-from services.classifier.snapshots import RECENT, SPACING, Snapshot, keep_snapshots
-from services.classifier.transitions import Change, publish
-from shared.instants import Instant
-from shared.profiles import Profile, profile_of
-from shared.touchpoints import Place, Touchpoint
+from shared.upkeep.refolding import refold_journeys
+from shared.upkeep.snapshots import RECENT, SPACING, Snapshot, keep_snapshots
+from shared.upkeep.transitions import Change, publish
 
 Models = Mapping[int, ActiveModel]
 

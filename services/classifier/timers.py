@@ -8,21 +8,21 @@ import asyncpg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.classifier.active_models import ActiveModel, ActiveModels
-from services.classifier.following import Followed, appended
 from services.classifier.horizon import load_horizon
-from services.classifier.journeys import (
+from shared.clock import Clock
+from shared.errors import RetryableError
+from shared.instants import SECOND, Instant, Micros
+from shared.journey.fold import Fold, FoldState
+from shared.upkeep.active_models import ActiveModel, ActiveModels
+from shared.upkeep.following import Followed, appended
+from shared.upkeep.journeys import (
     JourneyKey,
     journey_row,
     lock_due_journeys,
     save_journeys,
 )
-from services.classifier.transactions import began_at, transaction
-from services.classifier.transitions import Change, publish
-from shared.clock import Clock
-from shared.errors import RetryableError
-from shared.instants import SECOND, Instant, Micros
-from shared.journey.fold import Fold, FoldState
+from shared.upkeep.transactions import began_at, transaction
+from shared.upkeep.transitions import Change, publish
 
 log = structlog.get_logger()
 

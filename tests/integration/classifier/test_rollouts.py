@@ -6,9 +6,7 @@ from itertools import count
 
 import pytest
 
-from services.classifier.active_models import ActiveModels
 from services.classifier.rollouts import MOST_CUSTOMERS, Rollouts
-from services.classifier.transactions import transaction
 from shared.errors import Conflict, NotFound
 from shared.identity.identifiers import identifier_id
 from shared.instants import DAY, HOUR, Instant
@@ -22,6 +20,8 @@ from shared.storage.rows import touchpoint_of
 from shared.storage.stage_models import request_activation, store_model
 from shared.storage.verification import Difference
 from shared.touchpoints import Identifier
+from shared.upkeep.active_models import ActiveModels
+from shared.upkeep.transactions import transaction
 from tests.eventually import eventually
 from tests.fixtures.classification import MODEL, START, Classifier, Sent
 from tests.fixtures.histories import findings, people

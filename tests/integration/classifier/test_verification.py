@@ -2,8 +2,8 @@
 
 import random
 
-from services.classifier.transactions import transaction
 from shared.storage.verification import Difference, Result
+from shared.upkeep.transactions import transaction
 from tests.fixtures.classification import Classifier, Sent
 from tests.fixtures.histories import findings, people
 

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import asyncpg
 
-from services.classifier.following import Followed, Published
 from shared.instants import EARLIEST, Instant, Micros, datetime_of
 from shared.journey.fold import FoldState
 from shared.storage.rows import move_of, touchpoint_of
 from shared.touchpoints import Place, Touchpoint
+from shared.upkeep.following import Followed, Published
 
 BEFORE_ALL: Final = Place(EARLIEST, "", "")
 """A place before every touchpoint."""

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import asyncpg
 
-from services.classifier.transactions import TransactionConflict
 from shared.identity.links import Bars, Link, Pair
 from shared.instants import instant_of
 from shared.touchpoints import Identifier, Place
+from shared.upkeep.transactions import TransactionConflict
 
 _REACH: Final = """
 WITH RECURSIVE reach (id) AS (

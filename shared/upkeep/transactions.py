@@ -1,4 +1,4 @@
-"""Transactions of the classifier: the driver's own connection, and what may pass by itself."""
+"""Transactions that change what is stored: the driver's connection, and what may pass by itself."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import asyncpg
 
-from services.classifier.journeys import JourneyKey
 from shared.instants import datetime_of
 from shared.journey.fold import FoldState
 from shared.touchpoints import Place
+from shared.upkeep.journeys import JourneyKey
 
 SPACING: Final = 256
 """Touchpoints of a customer from one lasting snapshot to the next."""

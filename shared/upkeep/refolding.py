@@ -7,9 +7,14 @@ from uuid import UUID
 
 import asyncpg
 
-from services.classifier.active_models import ActiveModel
-from services.classifier.following import Followed, Published, restate
-from services.classifier.journeys import (
+from shared.instants import Instant
+from shared.journey.fold import Fold, FoldState
+from shared.journey.moves import TouchpointCause
+from shared.journey.program import Program
+from shared.touchpoints import Place, Touchpoint
+from shared.upkeep.active_models import ActiveModel
+from shared.upkeep.following import Followed, Published, restate
+from shared.upkeep.journeys import (
     BEFORE_ALL,
     JourneyKey,
     journey_row,
@@ -17,19 +22,14 @@ from services.classifier.journeys import (
     load_published,
     save_journeys,
 )
-from services.classifier.snapshots import (
+from shared.upkeep.snapshots import (
     SPACING,
     Snapshot,
     drop_snapshots,
     keep_snapshots,
     nearest_snapshots,
 )
-from services.classifier.transitions import Change, publish
-from shared.instants import Instant
-from shared.journey.fold import Fold, FoldState
-from shared.journey.moves import TouchpointCause
-from shared.journey.program import Program
-from shared.touchpoints import Place, Touchpoint
+from shared.upkeep.transitions import Change, publish
 
 _STEPS_AT_ONCE: Final = 2_000
 """Touchpoints folded before the event loop gets its turn: well under 50 ms."""

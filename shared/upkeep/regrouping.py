@@ -11,11 +11,16 @@ from uuid import UUID
 
 import asyncpg
 
-from services.classifier.active_models import ActiveModel
-from services.classifier.customers import lock_profiles, save_profiles
-from services.classifier.following import Followed, Published, Restatement
-from services.classifier.identities import Regroup
-from services.classifier.journeys import (
+from shared.instants import Instant, rfc3339
+from shared.journey.fold import FoldState
+from shared.journey.moves import Move, transition_id
+from shared.profiles import profile_of
+from shared.touchpoints import JsonObject, Touchpoint
+from shared.upkeep.active_models import ActiveModel
+from shared.upkeep.customers import lock_profiles, save_profiles
+from shared.upkeep.following import Followed, Published, Restatement
+from shared.upkeep.grouping import Regroup
+from shared.upkeep.journeys import (
     BEFORE_ALL,
     JourneyKey,
     journey_row,
@@ -24,15 +29,10 @@ from services.classifier.journeys import (
     lock_journeys,
     save_journeys,
 )
-from services.classifier.outbox import tell
-from services.classifier.refolding import fold_history
-from services.classifier.snapshots import Snapshot, drop_all_snapshots, keep_snapshots
-from services.classifier.transitions import Change, Rekey, publish, rekey
-from shared.instants import Instant, rfc3339
-from shared.journey.fold import FoldState
-from shared.journey.moves import Move, transition_id
-from shared.profiles import profile_of
-from shared.touchpoints import JsonObject, Touchpoint
+from shared.upkeep.outbox import tell
+from shared.upkeep.refolding import fold_history
+from shared.upkeep.snapshots import Snapshot, drop_all_snapshots, keep_snapshots
+from shared.upkeep.transitions import Change, Rekey, publish, rekey
 
 _HEIRS: Final = "SELECT own_id, customer_id FROM identifiers WHERE own_id = ANY($1)"
 _FORGET: Final = (

@@ -8,14 +8,14 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.classifier.active_models import ActiveModel
-from services.classifier.following import Published, Restatement
-from services.classifier.journeys import JourneyKey
-from services.classifier.outbox import tell
 from shared.instants import Instant, datetime_of, rfc3339
 from shared.journey.moves import Move, cause_document
 from shared.journey.render import move_document
 from shared.touchpoints import JsonObject
+from shared.upkeep.active_models import ActiveModel
+from shared.upkeep.following import Published, Restatement
+from shared.upkeep.journeys import JourneyKey
+from shared.upkeep.outbox import tell
 
 _SUPERSEDE: Final = """
 UPDATE transitions t SET superseded_at = $5

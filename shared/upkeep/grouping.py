@@ -1,0 +1,120 @@
+"""Grouping: the customers that links and bars give, stored where they are others than before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from shared.identity.components import resolve
+from shared.identity.links import Pair
+from shared.identity.policy import Policy
+from shared.touchpoints import Identifier, JsonObject
+from shared.upkeep.neighbourhoods import Neighbourhood
+
+_REFUSE: Final = """
+UPDATE links l SET refused = judged.refused
+  FROM unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS judged (a_id, b_id, refused)
+ WHERE l.a_id = judged.a_id AND l.b_id = judged.b_id AND l.refused <> judged.refused
+"""
+_ASSIGN: Final = """
+UPDATE identifiers i SET customer_id = given.customer_id
+  FROM unnest($1::bigint[], $2::uuid[]) AS given (id, customer_id)
+ WHERE i.id = given.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Regroup:
+    """Customers whose identifiers were put together anew.
+
+    ``former`` are those that had a history; all of it belongs to the ``present`` ones now.
+    ``paths`` tells for every identifier whose it was and whose it is. ``cause`` names what made
+    this necessary, as merges and splits tell it.
+    """
+
+    former: frozenset[UUID]
+    present: frozenset[UUID]
+    paths: frozenset[tuple[UUID, UUID]]
+    cause: JsonObject
+
+
+async def regroup(
+    connection: asyncpg.Connection, near: Neighbourhood, policy: Policy, cause: JsonObject
+) -> tuple[dict[Identifier, UUID], tuple[Regroup, ...]]:
+    """Put *near* into the customers that its links give, and store what changed.
+
+    Args:
+        connection: In a transaction that has *near* locked.
+        near: The whole neighbourhood of what changed.
+        policy: The guards of the fold.
+        cause: What made this necessary, as merges and splits tell it.
+
+    Returns:
+        The customer of every identifier, and the groups of customers whose history is no longer
+        what it was.
+    """
+    resolution = resolve(near.links, near.bars, policy, alone=near.row_ids)
+    customers = {
+        identifier: customer.id
+        for customer in resolution.customers
+        for identifier in customer.identifiers
+    }
+    await _judge(connection, near, frozenset(link.pair for link in resolution.refused))
+    moved = [i for i, present in customers.items() if near.customers[i] != present]
+    if moved:
+        ids = [near.row_ids[identifier] for identifier in moved]
+        await connection.execute(_ASSIGN, ids, [customers[identifier] for identifier in moved])
+    return customers, _regroups(near, customers, cause)
+
+
+def _regroups(
+    near: Neighbourhood, customers: Mapping[Identifier, UUID], cause: JsonObject
+) -> tuple[Regroup, ...]:
+    """Return the groups of customers that share identifiers, where history moved."""
+    presents_of: dict[UUID, set[UUID]] = {}
+    formers_of: dict[UUID, set[UUID]] = {}
+    for identifier, now_in in customers.items():
+        was_in = near.customers[identifier]
+        presents_of.setdefault(was_in, set()).add(now_in)
+        formers_of.setdefault(now_in, set()).add(was_in)
+    left = {near.customers[i] for i, now_in in customers.items() if near.customers[i] != now_in}
+    regroups = []
+    seen: set[UUID] = set()
+    for start in formers_of:
+        if start not in seen:
+            before, present = _connected(start, formers_of, presents_of)
+            seen |= present
+            with_history = before & near.with_history
+            if left & with_history:
+                paths = frozenset((f, p) for f in before for p in presents_of[f])
+                regroups.append(Regroup(frozenset(with_history), frozenset(present), paths, cause))
+    return tuple(regroups)
+
+
+def _connected(
+    start: UUID, formers_of: Mapping[UUID, set[UUID]], presents_of: Mapping[UUID, set[UUID]]
+) -> tuple[set[UUID], set[UUID]]:
+    """Return all former and all present customers that *start* shares identifiers with."""
+    former: set[UUID] = set()
+    present = {start}
+    waiting = [start]
+    while waiting:
+        for before in formers_of[waiting.pop()] - former:
+            former.add(before)
+            new = presents_of[before] - present
+            present |= new
+            waiting.extend(new)
+    return former, present
+
+
+async def _judge(
+    connection: asyncpg.Connection, near: Neighbourhood, refused: frozenset[Pair]
+) -> None:
+    """Mark which pairs are refused now."""
+    pairs = sorted({link.pair for link in near.links})
+    if not pairs:
+        return
+    rows = [(near.row_ids[a], near.row_ids[b], (a, b) in refused) for a, b in pairs]
+    await connection.execute(_REFUSE, *(list(column) for column in zip(*rows, strict=True)))
