@@ -9,10 +9,11 @@ import msgspec
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.ingest.channels.table import HOOKS
 from services.ingest.intake import Intake
 from services.ingest.limits import MOST_BYTES_IN_FLIGHT, BytesInFlight, RateLimits
 from services.ingest.openapi import openapi_paths, openapi_schemas
-from services.ingest.routes import touchpoints
+from services.ingest.routes import hooks, touchpoints
 from services.ingest.senders import Directory
 from shared.clock import Clock
 from shared.http.asgi import by_method, respond
@@ -63,7 +64,10 @@ def build_ingest(
         in_flight=BytesInFlight(most_bytes_in_flight),
     )
     return Ingest(
-        hot_routes={touchpoints.PATH: touchpoints.touchpoints_endpoint(intake)},
+        hot_routes={
+            touchpoints.PATH: touchpoints.touchpoints_endpoint(intake),
+            hooks.PATH: hooks.hooks_endpoint(intake, HOOKS),
+        },
         checks={"log": log.check, "keys": directory.check},
     )
 

@@ -1,10 +1,11 @@
 """What is counted of items; the metrics themselves stand in ``shared/metrics.py``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from prometheus_client import Counter
 
+from services.ingest.channels.contract import Ignored
 from shared.metrics import INGEST_EVENTS
 from shared.records import Record, RejectedRecord
 
@@ -16,6 +17,12 @@ def count_records(records: Sequence[Record]) -> None:
         _events("accepted", "").inc(len(records) - len(rejected))
     for record in rejected:
         _events("rejected", record.data.reason).inc()
+
+
+def count_ignored(items: Iterable[Ignored]) -> None:
+    """Count what was no touchpoint, by its reason."""
+    for item in items:
+        _events("ignored", item.reason).inc()
 
 
 def count_throttled(items: int) -> None:

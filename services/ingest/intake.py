@@ -1,13 +1,15 @@
 """The way in: items judged, counted against their source's rate, and appended before the answer."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
-from services.ingest.counting import count_records, count_throttled
+from services.ingest.channels.contract import Adapter, Delivery, Ignored
+from services.ingest.channels.judging import judge_reads
+from services.ingest.counting import count_ignored, count_records, count_throttled
 from services.ingest.limits import BytesInFlight, RateLimits
 from services.ingest.senders import Directory
 from shared.acceptance.bodies import Sent
@@ -21,8 +23,10 @@ from shared.metrics import INGEST_APPEND_SECONDS, INGEST_INFLIGHT_EVENTS
 from shared.records import Record, encode, key_of
 from shared.sources import Source
 
-_BYTES_A_TURN: Final = 256 * 1024
-"""What is judged without letting other requests have the event loop; some 10 ms."""
+T = TypeVar("T")
+
+_TURN_SECONDS: Final = 0.01
+"""How long is judged without letting other requests have the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +61,41 @@ class Intake:
             new_id=self.new_id,
             corrects_skew=corrects_skew,
         )
-        records = await _judged(sent, terms)
+        records = await _in_turns(judge_all(sent, terms))
         await self.append(records)
         return verdict_on(source.name, records)
+
+    async def take_in_delivery(
+        self, adapter: Adapter, delivery: Delivery, *, historical: bool = False
+    ) -> Sequence[Record | Ignored]:
+        """Read a delivery, judge its items and make all of them durable, the rejected ones too.
+
+        Args:
+            adapter: Reads the wire format.
+            delivery: What came; its source is whose the items are.
+            historical: Whether this is a backfill, whatever the source's setting says.
+
+        Returns:
+            What became of each item, in order.
+
+        Raises:
+            JourneylineError: What the adapter raises for the delivery as a whole.
+            TooManyRequests: The source is over its rate.
+            LogUnavailable: Durability was not confirmed; nothing is promised.
+        """
+        terms = Terms(
+            source=delivery.source,
+            policy=self.directory.policy,
+            received_at=delivery.received_at,
+            new_id=self.new_id,
+            historical=historical,
+        )
+        outcomes = await _in_turns(judge_reads(adapter(delivery), terms))
+        records = [outcome for outcome in outcomes if not isinstance(outcome, Ignored)]
+        self.limit_rate(delivery.source, len(records))
+        await self.append(records)
+        count_ignored(outcome for outcome in outcomes if isinstance(outcome, Ignored))
+        return outcomes
 
     def limit_rate(self, source: Source, items: int) -> None:
         """Count *items* against the rate of *source*.
@@ -92,14 +128,13 @@ class Intake:
         count_records(records)
 
 
-async def _judged(sent: Sent, terms: Terms) -> list[Record]:
-    """Judge all items, letting other requests in between now and then."""
-    records = []
-    size = 0
-    for raw, record in zip(sent.items, judge_all(sent, terms), strict=True):
-        records.append(record)
-        size += len(raw)
-        if size >= _BYTES_A_TURN:
-            size = 0
+async def _in_turns(judging: Iterable[T]) -> list[T]:
+    """Judge all items, letting other requests have the event loop in between now and then."""
+    judged = []
+    turn_ends = perf_counter() + _TURN_SECONDS
+    for outcome in judging:
+        judged.append(outcome)
+        if perf_counter() > turn_ends:
             await asyncio.sleep(0)
-    return records
+            turn_ends = perf_counter() + _TURN_SECONDS
+    return judged

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from services.ingest.openapi_channels import SCHEMAS, channel_paths
 from services.ingest.routes import touchpoints
 from shared.acceptance.limits import ITEM_BYTES, LONGEST_NAME, MOST_ITEMS
 from shared.acceptance.types import TYPE
@@ -20,13 +21,13 @@ _NDJSON: Final = "application/x-ndjson"
 
 def openapi_paths() -> JsonObject:
     """Return the members of ``paths`` for the routes of ingest."""
-    return {touchpoints.PATH: {"post": _post_touchpoints()}}
+    return {touchpoints.PATH: {"post": _post_touchpoints()}, **channel_paths()}
 
 
 def openapi_schemas() -> JsonObject:
     """Return the members of ``components.schemas`` that the paths refer to."""
-    _, verdicts = msgspec.json.schema_components([Verdict], ref_template=_COMPONENTS)
-    return {"Touchpoint": _touchpoint(), **verdicts}
+    _, answers = msgspec.json.schema_components([Verdict, *SCHEMAS], ref_template=_COMPONENTS)
+    return {"Touchpoint": _touchpoint(), **answers}
 
 
 def _post_touchpoints() -> JsonObject:

@@ -48,11 +48,11 @@ def judge(raw: bytes, terms: Terms) -> Record:
         return reject(raw, error, terms)
 
 
-def accept(members: JsonObject, terms: Terms, *, ordinal: int = 0) -> TouchpointRecord:
+def accept(item: JsonObject | Given, terms: Terms, *, ordinal: int = 0) -> TouchpointRecord:
     """Accept one item that does not come as JSON of its own: a row of a file, another format.
 
     Args:
-        members: The item in the native form.
+        item: The item in the native form; a Given holds no NUL, and its values are within limits.
         terms: What holds for the whole request.
         ordinal: In files, how many equal rows came before it.
 
@@ -60,7 +60,8 @@ def accept(members: JsonObject, terms: Terms, *, ordinal: int = 0) -> Touchpoint
         Invalid: with all faults.
     """
     found = Findings()
-    return _accept(read_members(members, found), terms, found, ordinal)
+    given = item if isinstance(item, Given) else read_members(item, found)
+    return _accept(given, terms, found, ordinal)
 
 
 def _accept(given: Given, terms: Terms, found: Findings, ordinal: int = 0) -> TouchpointRecord:
@@ -114,8 +115,17 @@ class _Peeked(msgspec.Struct):
 _peeking: Final = msgspec.json.Decoder(_Peeked)
 
 
-def reject(raw: bytes, error: Invalid, terms: Terms) -> RejectedRecord:
-    """Put a refused item into its record, under a new quarantine id."""
+def reject(
+    raw: bytes, error: Invalid, terms: Terms, *, event_id: str | None = None
+) -> RejectedRecord:
+    """Put a refused item into its record, under a new quarantine id.
+
+    Args:
+        raw: What the sender sent for it.
+        error: Why it is refused.
+        terms: What holds for the whole request.
+        event_id: The item's id, if it is known already; else it is looked for in *raw*.
+    """
     data = RejectedData(
         reason=error.code,
         message=error.message,
@@ -123,7 +133,7 @@ def reject(raw: bytes, error: Invalid, terms: Terms) -> RejectedRecord:
         raw=raw[:RAW_KEPT_BYTES],
         raw_length=len(raw),
         raw_sha256=hashlib.sha256(raw).hexdigest(),
-        event_id=_event_id_in(raw),
+        event_id=_sound_id(event_id or _event_id_in(raw)),
         errors=error.faults,
         channel=terms.source.channel,
     )
@@ -131,11 +141,15 @@ def reject(raw: bytes, error: Invalid, terms: Terms) -> RejectedRecord:
 
 
 def _event_id_in(raw: bytes) -> str | None:
-    """Return the event id in a refused item, if it can be read and is one."""
+    """Return the event id in a refused item, if it can be read."""
     try:
-        event_id = _peeking.decode(raw).event_id
+        return _peeking.decode(raw).event_id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _sound_id(event_id: str | None) -> str | None:
+    """Return what may stand in a record as the id of a refused item, which may be anything."""
     if not event_id or len(event_id) > LONGEST_NAME:
         return None
-    return event_id.replace(NUL, REPLACEMENT)
+    return event_id.replace(NUL, REPLACEMENT).encode("utf-8", "replace").decode()

@@ -8,10 +8,12 @@ from starlette.types import ASGIApp
 
 from services.ingest.intake import Intake
 from services.ingest.posting import Posting
+from services.ingest.routes.reading import with_body
 from services.ingest.routes.tracking import tracking_endpoint
 from services.ingest.senders import authenticated, check_origin, source_of, source_parameter
 from shared.acceptance.bodies import split
-from shared.http.asgi import JSON, MAX_BODY_BYTES, read_inflated
+from shared.acceptance.verdicts import Verdict
+from shared.http.asgi import JSON
 from shared.http.problems import Answer
 
 PATH: Final = "/v1/touchpoints"
@@ -19,9 +21,6 @@ PATH: Final = "/v1/touchpoints"
 CLIENT_HEADER: Final = b"journeyline-client"
 SENDS_FILES: Final = b"send"
 """The client that posts files: between its reading a row and our receipt, hours may pass."""
-
-_UNKNOWN_LENGTH: Final = 256 * 1024
-"""What a body counts for while it comes in chunks."""
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -34,19 +33,13 @@ def touchpoints_endpoint(intake: Intake) -> ASGIApp:
         principal = await authenticated(posting, intake.directory)
         posting.source = source = await source_of(principal, named, intake.directory)
         check_origin(posting.origin, source)
-        with intake.in_flight.hold(_declared_length(posting)):
-            body = await read_inflated(posting.scope, posting.receive)
-            with intake.in_flight.hold(len(body)):
-                is_fresh = posting.headers.get(CLIENT_HEADER) != SENDS_FILES
-                verdict = await intake.take_in(split(body), source, corrects_skew=is_fresh)
+        is_fresh = posting.headers.get(CLIENT_HEADER) != SENDS_FILES
+
+        async def take_in(body: bytes) -> Verdict:
+            return await intake.take_in(split(body), source, corrects_skew=is_fresh)
+
+        verdict = await with_body(posting, intake.in_flight, take_in)
         status = HTTPStatus.ACCEPTED if verdict.accepted else HTTPStatus.UNPROCESSABLE_ENTITY
         return Answer(status, [JSON], _encoder.encode(verdict))
 
     return tracking_endpoint(answer)
-
-
-def _declared_length(posting: Posting) -> int:
-    declared = posting.headers.get(b"content-length")
-    if declared is None or not declared.isdigit():
-        return _UNKNOWN_LENGTH
-    return min(int(declared), MAX_BODY_BYTES)

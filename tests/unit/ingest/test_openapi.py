@@ -30,7 +30,8 @@ def test_every_route_of_ingest_is_documented() -> None:
         directory=InMemoryDirectory([], {}),
         clock=lambda: NOW,
     )
-    assert set(openapi_paths()) == set(ingest.hot_routes)
+    mounted = {path.partition("{")[0] + "*" if "{" in path else path for path in openapi_paths()}
+    assert mounted == set(ingest.hot_routes)
 
 
 def test_whatever_is_referred_to_is_there() -> None:

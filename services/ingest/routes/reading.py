@@ -1,0 +1,37 @@
+"""Reading the body of a request that posts, while counting what all requests hold together."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from services.ingest.limits import BytesInFlight
+from services.ingest.posting import Posting
+from shared.http.asgi import MAX_BODY_BYTES, read_inflated
+
+T = TypeVar("T")
+
+_UNKNOWN_LENGTH: Final = 256 * 1024
+"""What a body counts for while it comes in chunks."""
+
+
+async def with_body(
+    posting: Posting, in_flight: BytesInFlight, use: Callable[[bytes], Awaitable[T]]
+) -> T:
+    """Return what *use* makes of the body, inflated, which counts as in flight until then.
+
+    Raises:
+        Overloaded: All requests together hold too much.
+        TooLarge: The body is over a limit.
+        Unreadable: Its gzip is broken.
+        ClientDisconnect: The client went away.
+    """
+    with in_flight.hold(_declared_length(posting)):
+        body = await read_inflated(posting.scope, posting.receive)
+        with in_flight.hold(len(body)):
+            return await use(body)
+
+
+def _declared_length(posting: Posting) -> int:
+    declared = posting.headers.get(b"content-length")
+    if declared is None or not declared.isdigit():
+        return _UNKNOWN_LENGTH
+    return min(int(declared), MAX_BODY_BYTES)
