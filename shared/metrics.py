@@ -77,6 +77,13 @@ EVENT_END_TO_END_SECONDS: Final = Histogram(
 )
 QUARANTINED: Final = Counter("quarantined_total", "Items put into the quarantine.", ("reason",))
 
+OUTBOX_PUBLISHED: Final = Counter(
+    "outbox_published_total", "Messages of the outbox that were given their number in the feed."
+)
+OUTBOX_LAG_SECONDS: Final = Gauge(
+    "outbox_lag_seconds", "Age of the oldest message of the outbox without a number; 0 for none."
+)
+
 EVENT_LOOP_LAG_SECONDS: Final = Gauge(
     "event_loop_lag_seconds", "How much later than asked the event loop last woke up."
 )

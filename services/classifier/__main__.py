@@ -13,7 +13,7 @@ from shared.http.front import Front
 from shared.http.health import health_routes, not_stopping
 from shared.http.server import listen, serve
 from shared.identity.policy_documents import default_policy
-from shared.instants import SECOND
+from shared.instants import DAY, SECOND
 from shared.lifecycle import run_service
 from shared.log.embedded import open_embedded_log
 from shared.storage.engine import open_engine
@@ -39,6 +39,7 @@ async def run(settings: ClassifierSettings, stopping: asyncio.Event) -> None:
             default_policy(),
             clock=wall_clock,
             timer_grace=settings.timer_grace * SECOND,
+            keep_outbox=settings.outbox_days * DAY,
         )
         checks = {"process": not_stopping(stopping), **classifier.checks}
         front = Front(health_routes(checks), _nothing_else)

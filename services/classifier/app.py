@@ -1,4 +1,4 @@
-"""The classifier's composition: worker, timers and rollouts over one log and one database."""
+"""The classifier's composition: what runs beside each other over one log and one database."""
 
 import asyncio
 import os
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.classifier.batch import LogIdentity, PostgresClassification
+from services.classifier.publishing import KEEP, Publisher
 from services.classifier.rollouts import Rollouts
 from services.classifier.timers import Timers
 from services.classifier.worker import Worker
@@ -28,14 +29,16 @@ class Classifier:
     worker: Worker
     timers: Timers
     rollouts: Rollouts
+    publisher: Publisher
     clock: Clock
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Classify, publish deadlines and roll out models until *stopping* is set."""
+        """Classify, publish deadlines, roll out models and number messages until *stopping*."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.worker.run(stopping), name="classifier-worker")
             group.create_task(self.timers.run(stopping), name="classifier-timers")
             group.create_task(self.rollouts.run(stopping), name="classifier-rollouts")
+            group.create_task(self.publisher.run(stopping), name="classifier-publisher")
 
     async def check_progress(self) -> str | None:
         """Return None while the loop turns, else a sentence that says what keeps it."""
@@ -57,6 +60,7 @@ def build_classifier(
     *,
     clock: Clock,
     timer_grace: Micros = 0,
+    keep_outbox: Micros = KEEP,
 ) -> Classifier:
     """Wire a classifier; engine and reader stay the caller's to close."""
     owner = f"{socket.gethostname()}/{os.getpid()}"
@@ -66,5 +70,6 @@ def build_classifier(
         Worker(reader, classification, clock),
         Timers(engine, clock, grace=timer_grace),
         Rollouts(engine, clock, grace=timer_grace),
+        Publisher(engine, clock, keep=keep_outbox),
         clock,
     )

@@ -23,3 +23,4 @@ class ClassifierSettings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8082
     pool_size: Annotated[int, Field(ge=2, le=50)] = 8
     timer_grace: Annotated[int, Field(ge=0, description="seconds a deadline waits longer")] = 0
+    outbox_days: Annotated[int, Field(ge=1, description="days the feed reaches back")] = 30

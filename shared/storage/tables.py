@@ -355,6 +355,14 @@ outbox = Table(
     Column("relayed_at", Moment),
 )
 
+feed = Table(
+    "feed",
+    metadata,
+    Column("only_row", Boolean, primary_key=True, server_default=text("true")),
+    Column("published", BigInteger, nullable=False, server_default=text("0")),
+    Column("forgotten", BigInteger, nullable=False, server_default=text("0")),
+)
+
 Index("models_one_active", models.c.key, unique=True, postgresql_where=text("state = 'active'"))
 Index("models_one_default", models.c.is_default, unique=True, postgresql_where=text("is_default"))
 Index(
@@ -373,4 +381,8 @@ Index(
     transitions.c.id,
 )
 Index("outbox_waiting", outbox.c.id, postgresql_where=text("seq IS NULL"))
-Index("outbox_unrelayed", outbox.c.id, postgresql_where=text("relayed_at IS NULL"))
+Index(
+    "outbox_unrelayed",
+    outbox.c.seq,
+    postgresql_where=text("relayed_at IS NULL AND seq IS NOT NULL"),
+)

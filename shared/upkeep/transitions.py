@@ -1,14 +1,14 @@
 """Transitions as they are believed, taken back and told: bitemporal rows and their outbox."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from shared.instants import Instant, datetime_of, rfc3339
+from shared.instants import Instant, datetime_of, instant_of, rfc3339
 from shared.journey.moves import Move, cause_document
 from shared.journey.render import move_document
 from shared.touchpoints import JsonObject
@@ -23,6 +23,7 @@ UPDATE transitions t SET superseded_at = $5
     AS gone (customer_id, model_id, id, n)
  WHERE t.customer_id = gone.customer_id AND t.model_id = gone.model_id
    AND t.id = gone.id AND t.n = gone.n
+RETURNING t.customer_id, t.model_id, t.id, t.n, t.decided_at
 """
 _WITHDRAW: Final = """
 DELETE FROM transitions t
@@ -55,6 +56,11 @@ UPDATE transitions t
    AND t.id = moved.id AND t.n = moved.n
 """
 _encoder: Final = msgspec.json.Encoder()
+
+Numbers: TypeAlias = Mapping[tuple[JourneyKey, str], int]
+"""The assertion numbers of transitions, by journey and id."""
+Decisions: TypeAlias = Mapping[tuple[JourneyKey, str, int], Instant]
+"""When transitions were decided, by journey, id and assertion number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +102,30 @@ async def publish(
         return
     published = [change for change in changes if change.model.published]
     unpublished = [change for change in changes if not change.model.published]
-    if gone := _retracted(published):
-        await connection.execute(_SUPERSEDE, *gone, datetime_of(decided_at))
+    decided = await _supersede(connection, published, decided_at)
     if gone := _retracted(unpublished):
         await connection.execute(_WITHDRAW, *gone)
     numbers = await _assert(connection, changes, decided_at)
     messages = [
         (change.key.customer_id, kind, data)
         for change in published
-        for kind, data in _messages(change, numbers, decided_at)
+        for kind, data in _messages(change, numbers, decided, decided_at)
     ]
     await tell(connection, messages, at=decided_at)
+
+
+async def _supersede(
+    connection: asyncpg.Connection, changes: Sequence[Change], at: Instant
+) -> Decisions:
+    """Take back what *changes* take back, and return when each of it had been decided."""
+    gone = _retracted(changes)
+    rows = await connection.fetch(_SUPERSEDE, *gone, datetime_of(at)) if gone else []
+    return {
+        (JourneyKey(row["customer_id"], row["model_id"]), row["id"], row["n"]): instant_of(
+            row["decided_at"]
+        )
+        for row in rows
+    }
 
 
 def _retracted(changes: Sequence[Change]) -> list[list[object]]:
@@ -117,7 +136,7 @@ def _retracted(changes: Sequence[Change]) -> list[list[object]]:
 
 async def _assert(
     connection: asyncpg.Connection, changes: Sequence[Change], at: Instant
-) -> dict[tuple[JourneyKey, str], int]:
+) -> Numbers:
     rows = [
         (*change.key, id_, *_columns(move))
         for change in changes
@@ -146,12 +165,17 @@ def _columns(move: Move) -> tuple[object, ...]:
 
 
 def _messages(
-    change: Change, numbers: dict[tuple[JourneyKey, str], int], at: Instant
+    change: Change, numbers: Numbers, decided: Decisions, at: Instant
 ) -> list[tuple[str, JsonObject]]:
     taken_back = [
         (
             "journey.transition_retracted",
-            {**_data(change, gone.id, gone.move), "n": gone.n, "superseded_at": rfc3339(at)},
+            {
+                **_data(change, gone.id, gone.move),
+                "n": gone.n,
+                "decided_at": rfc3339(decided[change.key, gone.id, gone.n]),
+                "superseded_at": rfc3339(at),
+            },
         )
         for gone in change.restatement.retracted
     ]
