@@ -135,8 +135,10 @@ def key_digest(pepper: bytes, key: str) -> bytes:
     return hmac.digest(pepper, key.encode(), hashlib.sha256)
 
 
-def presented_key(authorization: bytes | None, write_key: bytes | None) -> str | None:
-    """Return the key that a request's headers present; whether it exists is another question.
+def presented_key(
+    authorization: bytes | None, write_key: bytes | None, *further: str | None
+) -> str | None:
+    """Return the key that a request presents; whether it exists is another question.
 
     ``Authorization: Bearer KEY`` and ``Basic base64(KEY:)`` go before ``X-Write-Key``, except that
     a token that is plainly none of ours (some SDKs send an OAuth token as well) stands back behind
@@ -145,8 +147,9 @@ def presented_key(authorization: bytes | None, write_key: bytes | None) -> str |
     Args:
         authorization: The ``Authorization`` header.
         write_key: The ``X-Write-Key`` header.
+        further: Where else it may stand, in the order in which it counts.
     """
-    found = [_in_authorization(authorization), _text(write_key)]
+    found = [_in_authorization(authorization), _text(write_key), *further]
     candidates = [key for key in found if key]
     for key in candidates:
         if key.startswith(("wk_", "sk_")):

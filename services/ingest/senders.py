@@ -44,8 +44,13 @@ class Directory(Protocol):
         ...
 
 
-async def authenticated(posting: Posting, directory: Directory) -> Principal:
+async def authenticated(posting: Posting, directory: Directory, *further: str | None) -> Principal:
     """Return who posts, by the key in the headers.
+
+    Args:
+        posting: The request.
+        directory: Knows the keys.
+        further: Keys from elsewhere in the request, which count where the headers have none.
 
     Raises:
         Unauthorized: There is no such key in force, or none was presented.
@@ -53,7 +58,7 @@ async def authenticated(posting: Posting, directory: Directory) -> Principal:
         DatabaseUnavailable: Nobody can tell.
     """
     headers = posting.headers
-    presented = presented_key(headers.get(b"authorization"), headers.get(b"x-write-key"))
+    presented = presented_key(headers.get(b"authorization"), headers.get(b"x-write-key"), *further)
     principal = await directory.authenticate(presented)
     principal.refuse_foreign_page(origin=posting.origin, host=posting.host)
     principal.require(Scope.TOUCHPOINTS_WRITE)
@@ -98,6 +103,13 @@ def check_origin(origin: str | None, source: Source) -> None:
             "do not list them",
             code="origin_not_allowed",
         )
+
+
+def tracking_parameter(query: bytes, name: str) -> str | None:
+    """Return the first parameter *name* of a tracking route, which ignores all others."""
+    if not query:
+        return None
+    return dict(reversed(parse_qsl(query.decode("latin-1")))).get(name)
 
 
 def source_parameter(query: bytes) -> str | None:

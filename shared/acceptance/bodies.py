@@ -63,13 +63,13 @@ def split(body: bytes, *, most_items: int = MOST_ITEMS) -> Sent:
 def _split_value(text: bytes, most_items: int) -> Sent:
     """Take *text* as one JSON value."""
     if text.startswith(b"["):
-        return Sent(_members(_array_decoder(most_items).decode(text)))
+        return Sent(members_of(_array_decoder(most_items).decode(text)))
     if opens_items(text):
         try:
             (array,) = msgspec.structs.astuple(_wrapper_decoder(most_items).decode(text))
         except msgspec.ValidationError:
             return Sent((text,))  # with other members beside it; refused as an item
-        return Sent(_members(array))
+        return Sent(members_of(array))
     _one_value.decode(text)
     return Sent((text,))
 
@@ -101,7 +101,7 @@ def _lines_in(text: bytes, most_items: int) -> tuple[bytes, ...]:
 
 
 @lru_cache
-def _array_type(most_items: int) -> type[msgspec.Struct]:
+def array_type(most_items: int) -> type[msgspec.Struct]:
     """Return a type that takes one member more than allowed and skips all others.
 
     A list would first hold millions of members before they could be counted.
@@ -112,15 +112,16 @@ def _array_type(most_items: int) -> type[msgspec.Struct]:
 
 @lru_cache
 def _array_decoder(most_items: int) -> msgspec.json.Decoder[msgspec.Struct]:
-    return msgspec.json.Decoder(_array_type(most_items))
+    return msgspec.json.Decoder(array_type(most_items))
 
 
 @lru_cache
 def _wrapper_decoder(most_items: int) -> msgspec.json.Decoder[msgspec.Struct]:
-    members = [("touchpoints", _array_type(most_items))]
+    members = [("touchpoints", array_type(most_items))]
     return msgspec.json.Decoder(msgspec.defstruct("Wrapper", members, forbid_unknown_fields=True))
 
 
-def _members(array: msgspec.Struct) -> tuple[bytes, ...]:
+def members_of(array: msgspec.Struct) -> tuple[bytes, ...]:
+    """Return the members in an array that was decoded as an ``array_type``."""
     members = msgspec.structs.astuple(array)
     return tuple(map(bytes, takewhile(lambda member: member is not msgspec.UNSET, members)))

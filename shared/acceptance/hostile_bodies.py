@@ -11,6 +11,7 @@ from shared.acceptance.reasons import Reason
 from shared.errors import Unreadable
 
 _OPENING: Final = re.compile(rb'(?:\{\s*"touchpoints"\s*:\s*)?\[')
+_VALUE: Final = re.compile(rb"\s*:\s*\[")
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _STRING: Final = rb'"(?:[^"\\]++|\\.)*+"?'
 _AT_THE_TOP: Final = re.compile(_STRING + rb"|[\[{\]},]", re.DOTALL)
@@ -47,6 +48,39 @@ def split_hostile(text: bytes, most_items: int) -> tuple[bytes, ...]:
     if len(items) <= most_items and rest != ([b"}"] if text.startswith(b"{") else []):
         raise _unreadable("something stands behind its end")
     return tuple(items)
+
+
+def cut_hostile(text: bytes, name: bytes, most_items: int) -> tuple[tuple[bytes, ...], bytes]:
+    """Take the items out of an array that is the member *name* of an object.
+
+    Returns:
+        The items, at most one more than *most_items*; and the object with an empty array.
+
+    Raises:
+        Unreadable: There is no such member, the brackets do not match, or there are too many; code
+            ``bad_json``.
+    """
+    start = _start_of_array(text, b'"' + name + b'"')
+    items, end = _members(text, start, most_items)
+    return tuple(items), text[:start] + b"]" + text[end:]
+
+
+def _start_of_array(text: bytes, quoted: bytes) -> int:
+    """Return the place behind the bracket that opens the array which is the member *quoted*."""
+    depth, position = 0, 0
+    for _ in range(_MOST_TOKENS):
+        token = (_AT_THE_TOP if depth <= 1 else _INSIDE).search(text, position)
+        if token is None:
+            break
+        position = token.end()
+        symbol = text[token.start() : token.start() + 1]
+        if symbol in b"[{":
+            depth += position - token.start()
+        elif symbol in b"]}":
+            depth -= position - token.start()
+        elif depth == 1 and token[0] == quoted and (opening := _VALUE.match(text, position)):
+            return opening.end()
+    raise _unreadable(f"it has no array {quoted.decode()}")
 
 
 def _members(text: bytes, start: int, most_items: int) -> tuple[list[bytes], int]:

@@ -20,20 +20,21 @@ from shared.acceptance.values import (
 from shared.touchpoints import Channel, JsonObject, JsonValue
 
 _Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
-_EventId: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
-_Integer: TypeAlias = Annotated[int, msgspec.Meta(ge=SMALLEST_INTEGER, le=LARGEST_INTEGER)]
+EventId: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
+BoundedInteger: TypeAlias = Annotated[int, msgspec.Meta(ge=SMALLEST_INTEGER, le=LARGEST_INTEGER)]
 
 if TYPE_CHECKING:
     _Identifiers: TypeAlias = JsonObject
-    _Shallow: TypeAlias = JsonObject
+    ShallowObject: TypeAlias = JsonObject
 else:
     # Few items nest deeper. The levels stay few because each one doubles the number of types.
-    _Leaf = bool | _Integer | float | str | None
+    _Leaf = bool | BoundedInteger | float | str | None
     _Innermost = _Leaf | list[_Leaf] | dict[_Name, _Leaf]
     _Inner = _Leaf | list[_Innermost] | dict[_Name, _Innermost]
     _Member = _Leaf | list[_Inner] | dict[_Name, _Inner]
-    _Shallow = dict[_Name, _Member]
-    _Identifiers = dict[_Name, str | _Integer | None]
+    ShallowObject = dict[_Name, _Member]
+    """An object that msgspec itself keeps within the limits, as far as it looks."""
+    _Identifiers = dict[_Name, str | BoundedInteger | None]
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,13 +42,13 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     type: str
     customer: _Identifiers
-    event_id: _EventId | None = None
+    event_id: EventId | None = None
     channel: Channel | None = None
     occurred_at: str | None = None
     sent_at: str | None = None
-    traits: _Shallow | None = None
-    properties: _Shallow | None = None
-    context: _Shallow | None = None
+    traits: ShallowObject | None = None
+    properties: ShallowObject | None = None
+    context: ShallowObject | None = None
     text: str | None = None
 
 

@@ -16,13 +16,13 @@ AnswerPosting: TypeAlias = Callable[[Posting], Awaitable[Answer]]
 """Answers a request, or raises an error of ``shared/errors.py``."""
 
 
-def tracking_endpoint(answer_posting: AnswerPosting) -> ASGIApp:
-    """Return the endpoint of a path that takes POST, and OPTIONS without a key.
+def tracking_endpoint(answer_posting: AnswerPosting, *, method: str = "POST") -> ASGIApp:
+    """Return the endpoint of a path that takes *method*, and OPTIONS without a key.
 
     Every answer that is made here, errors included, can be read by the page that posted.
     """
 
-    async def post(scope: AsgiScope, receive: Receive, send: Send) -> None:
+    async def answer_page(scope: AsgiScope, receive: Receive, send: Send) -> None:
         posting = Posting(scope, receive)
         try:
             answer = await answer_posting(posting)
@@ -31,4 +31,4 @@ def tracking_endpoint(answer_posting: AnswerPosting) -> ASGIApp:
         headers = [*answer.headers, *cross_origin_headers(posting.origin, posting.source)]
         await respond(send, answer.status, answer.body, headers)
 
-    return by_method({"POST": post, "OPTIONS": answer_preflight})
+    return by_method({method: answer_page, "OPTIONS": answer_preflight})
