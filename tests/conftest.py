@@ -4,11 +4,7 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = [
-    "tests.fixtures.classification",
-    "tests.fixtures.databases",
-    "tests.fixtures.kafka",
-]
+pytest_plugins = ["tests.fixtures.classification", "tests.fixtures.databases"]
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)

@@ -3,7 +3,7 @@
 What was published can lag behind what was known, and is re-keyed when customers merge.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 
 import asyncpg
@@ -13,7 +13,17 @@ from services.api.journeys import Belief, believed_journey
 from services.api.readers.customers import CustomerHead
 from services.api.readers.timelines import TimelineQuestion, read_decisions, read_items
 from services.api.resources import Resources
-from services.api.timeline import LAST_TEXT, ItemKey, Keyed, Kind, TransitionItem, window_of
+from services.api.timeline import (
+    LAST_TEXT,
+    Action,
+    IdentityItem,
+    Item,
+    ItemKey,
+    Keyed,
+    Kind,
+    TransitionItem,
+    window_of,
+)
 from shared.instants import datetime_of, parse_rfc3339
 
 
@@ -53,12 +63,25 @@ async def read_believed(
     answered from there.
     """
     if question.superseded or Kind.TRANSITION not in question.kinds:
-        return await read_items(connection, question)
+        return _as_judged(await read_items(connection, question), past)
     others = replace(question, kinds=question.kinds - {Kind.TRANSITION})
     return [
-        *await read_items(connection, others),
+        *_as_judged(await read_items(connection, others), past),
         *await _transitions(connection, resources, past, belief, question),
     ]
+
+
+def _as_judged(items: Iterable[Keyed], past: CustomerHead) -> list[Keyed]:
+    """Say of each link whether it was refused then, not whether it is now."""
+    refused = {(str(a), str(b)) for a, b in past.refused or ()}
+    return [(key, _judged(item, refused)) for key, item in items]
+
+
+def _judged(item: Item, refused: Container[tuple[str, str]]) -> Item:
+    if not isinstance(item, IdentityItem) or item.action not in {"linked", "refused"}:
+        return item
+    action: Action = "refused" if (item.a, item.b) in refused else "linked"
+    return msgspec.structs.replace(item, action=action)
 
 
 async def _transitions(

@@ -5,9 +5,11 @@ from typing import Annotated
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from services.api.parameters import Moment, Text
+from services.api.parameters import Line, Moment, Text
+from shared.errors import Fault, Invalid, Unreadable
+from shared.identity.identifiers import parse_ref
 from shared.keys import KeyKind
-from shared.touchpoints import Channel, JsonObject
+from shared.touchpoints import Channel, Identifier, JsonObject
 
 
 def _storable(settings: JsonObject) -> JsonObject:
@@ -21,9 +23,34 @@ def _storable(settings: JsonObject) -> JsonObject:
     return settings
 
 
+def _said(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must say why, in a few words")
+    return text.strip()
+
+
+Reason = Annotated[Line, AfterValidator(_said), Field(description="why; kept in the audit")]
+IdentifierText = Annotated[Line, Field(description="kind:value, such as email:ana@example.com")]
+
 Settings = Annotated[
     JsonObject, AfterValidator(_storable), Field(description="only what differs from the defaults")
 ]
+
+
+def identifier_in(text: str, path: str) -> Identifier:
+    """Read ``kind:value``, normalised as ingest does it.
+
+    Raises:
+        Invalid: *text*, which stood at *path*, is something else.
+    """
+    try:
+        named = parse_ref(text)
+    except Unreadable:
+        named = None
+    if isinstance(named, Identifier):
+        return named
+    message = "must be kind:value, such as email:ana@example.com"
+    raise Invalid(f"{path} {message}", faults=[Fault(path, "bad_identifier", message)])
 
 
 class Body(BaseModel):
@@ -55,3 +82,24 @@ class NewKey(Body):
     scopes: list[Text] = []
     name: Text | None = None
     expires_at: Moment | None = None
+
+
+class NewLink(Body):
+    """Two identifiers that are one customer, by the word of a person."""
+
+    a: IdentifierText
+    b: IdentifierText
+    reason: Reason
+
+
+class Reasoned(Body):
+    """Why something is done, where it may be left out."""
+
+    reason: Annotated[Line, Field(description="why; kept in the audit")] = ""
+
+
+class UnlinkedIdentifier(Body):
+    """An identifier that is not the customer's."""
+
+    identifier: IdentifierText
+    reason: Reason

@@ -5,6 +5,7 @@ from typing import Final
 
 import asyncpg
 
+from services.api.link_documents import bar_document, link_document
 from services.api.moments import moment_text
 from services.api.readers.customers import CustomerHead
 from shared.instants import rfc3339
@@ -19,6 +20,7 @@ def customer_document(
     head: CustomerHead,
     identifiers: Iterable[asyncpg.Record],
     links: Iterable[asyncpg.Record],
+    bars: Iterable[asyncpg.Record],
     journey: JsonObject,
 ) -> JsonObject:
     """Return the customer as answers carry it, freshness apart.
@@ -27,6 +29,7 @@ def customer_document(
         head: The customer.
         identifiers: Rows of all its identifiers.
         links: Rows of all links at them; the refused ones are its conflicts.
+        bars: Rows of all bars in force at them.
         journey: The customer's whole journey.
     """
     known = list(links)
@@ -35,8 +38,9 @@ def customer_document(
         "identifiers": [_identifier(row) for row in identifiers],
         **profile_members(head.profile),
         "journey": {name: journey[name] for name in JOURNEY_MEMBERS},
-        "links": [_link(row) for row in known if not row["refused"]],
-        "conflicts": [_link(row) for row in known if row["refused"]],
+        "links": [link_document(row) for row in known if not row["refused"]],
+        "conflicts": [link_document(row) for row in known if row["refused"]],
+        "bars": [bar_document(row) for row in bars],
     }
 
 
@@ -70,19 +74,4 @@ def _identifier(row: asyncpg.Record) -> JsonObject:
         "value": row["value"],
         "first_seen_at": moment_text(row["first_seen_at"]),
         "last_seen_at": moment_text(row["last_seen_at"]),
-    }
-
-
-def _link(row: asyncpg.Record) -> JsonObject:
-    return {
-        "id": row["id"],
-        "a": f"{row['a_kind']}:{row['a_value']}",
-        "b": f"{row['b_kind']}:{row['b_value']}",
-        "at": moment_text(row["effective_at"]),
-        "source": row["source"],
-        "event_id": row["event_id"],
-        "seen": row["seen"],
-        "barred": row["barred"],
-        "reason": row["reason"],
-        "actor": row["actor"],
     }

@@ -93,6 +93,7 @@ async def believed_head(
         customer_id=customer.customer_id,
         identifier_ids=customer.identifier_ids,
         model=model,
+        refused=customer.refused,
     )
 
 

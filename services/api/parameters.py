@@ -25,6 +25,15 @@ def _storable(text: str) -> str:
     return text
 
 
+def _encodable(text: str) -> str:
+    """Refuse what Python's JSON reads and the database does not."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must not hold a lone surrogate") from None
+    return _storable(text)
+
+
 def _split(texts: object) -> object:
     """Take ``a,b`` for ``a`` and ``b``."""
     if not isinstance(texts, list):
@@ -41,6 +50,9 @@ Moment = Annotated[
 
 Text = Annotated[str, Field(max_length=200), AfterValidator(_storable)]
 """A text that PostgreSQL can compare with."""
+
+Line = Annotated[str, Field(max_length=500), AfterValidator(_encodable)]
+"""A line of text that PostgreSQL can store."""
 
 CursorText = Annotated[str, Field(max_length=MAX_CHARACTERS, description="`next` of a page")]
 ModelName = Annotated[Text, Field(description="key of an active model, or any version")]

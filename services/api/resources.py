@@ -13,6 +13,7 @@ from services.api.receipts import FirstAsked
 from shared.clock import Clock
 from shared.identity.policy import Policy
 from shared.keys import Principal
+from shared.upkeep.active_models import ActiveModels
 
 LogEnds: TypeAlias = Callable[[], Awaitable[Mapping[int, int]]]
 """Returns for each partition of the log the offset that its next record will get."""
@@ -54,6 +55,7 @@ class Resources:
     clock: Clock
     cursors: Cursors
     pepper: bytes
+    active: ActiveModels = field(default_factory=ActiveModels)
     programs: Programs = field(default_factory=Programs)
     first_asked: FirstAsked = field(default_factory=FirstAsked)
 

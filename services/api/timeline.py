@@ -90,11 +90,18 @@ class TransitionItem(
     version: str
 
 
+Action: TypeAlias = Literal["linked", "unlinked", "refused", "barred", "unbarred"]
+"""What happened to a pair of identifiers; barred and unbarred are pairs that nothing links."""
+
+
 class IdentityItem(msgspec.Struct, frozen=True, tag_field="kind", tag="identity"):
-    """Two identifiers were linked, kept apart by a guard, or taken apart by hand."""
+    """Two identifiers were linked, kept apart by a guard, or taken apart by hand.
+
+    It names the touchpoint that did it, or the actor and the reason.
+    """
 
     at: str
-    action: Literal["linked", "unlinked", "refused"]
+    action: Action
     id: str
     a: str
     b: str

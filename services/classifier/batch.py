@@ -18,8 +18,8 @@ from services.classifier.claims import (
     take_claim,
 )
 from services.classifier.counts import add_counts, count_by_source
-from services.classifier.identities import enrol
-from services.classifier.linking import link, links_made
+from services.classifier.identities import seen_in
+from services.classifier.linking import find_neighbours, link, links_made
 from services.classifier.measuring import measured_batch, note_batch
 from services.classifier.poison import PoisonLimit
 from services.classifier.quarantine import quarantine
@@ -40,7 +40,7 @@ from shared.identity.policy import Policy
 from shared.instants import Instant
 from shared.log.port import LogRecord
 from shared.upkeep.active_models import ActiveModels
-from shared.upkeep.neighbourhoods import find_neighbours
+from shared.upkeep.enrolment import enrol
 from shared.upkeep.regrouping import refold_regrouped
 from shared.upkeep.transactions import TransactionConflict, transaction
 
@@ -171,8 +171,8 @@ class PostgresClassification:
         first = first_arrivals(items)
         known = await known_identities(connection, first)
         fresh = [arrival for identity, arrival in first.items() if identity not in known]
-        near = await find_neighbours(connection, links_made(fresh, self._policy))
-        members = await enrol(connection, fresh, near, now=now)
+        near = await find_neighbours(connection, links_made(fresh, self._policy), self._policy)
+        members = await enrol(connection, seen_in(fresh), near, now=now)
         stored = await store_touchpoints(
             connection, fresh, members.row_ids, claim_id=claim.id, recorded_at=now
         )

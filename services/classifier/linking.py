@@ -1,29 +1,19 @@
 """Linking: the links that touchpoints make, and the customers that follow from them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 import asyncpg
 
-from services.classifier.identities import Growth, Members, additions_of
+from services.classifier.identities import Growth, additions_of
 from services.classifier.reading import Arrival
 from shared.identity.links import Link, Pair, links_of
 from shared.identity.policy import Policy
-from shared.instants import Instant, datetime_of
+from shared.instants import Instant
 from shared.touchpoints import Identifier, JsonObject
-from shared.upkeep.grouping import regroup
-from shared.upkeep.neighbourhoods import is_news, known_places, load_neighbourhood
-
-_INSERT: Final = """
-INSERT INTO links (a_id, b_id, effective_at, source, event_id, recorded_at)
-SELECT *, $6 FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[])
-ON CONFLICT DO NOTHING
-"""
-_SEEN: Final = """
-UPDATE links l SET seen = seen + 1
-  FROM unnest($1::bigint[], $2::bigint[]) AS again (a_id, b_id)
- WHERE l.a_id = again.a_id AND l.b_id = again.b_id
-"""
+from shared.upkeep.enrolment import Members
+from shared.upkeep.grouping import Change, regroup
+from shared.upkeep.links import news_in, store_links
+from shared.upkeep.neighbourhoods import load_neighbourhood
 
 
 def links_made(arrivals: Iterable[Arrival], policy: Policy) -> dict[Pair, Link]:
@@ -36,6 +26,20 @@ def links_made(arrivals: Iterable[Arrival], policy: Policy) -> dict[Pair, Link]:
                 if known is None or made < known:
                     earliest[made.pair] = made
     return earliest
+
+
+async def find_neighbours(
+    connection: asyncpg.Connection, made: Mapping[Pair, Link], policy: Policy
+) -> frozenset[Identifier]:
+    """Return all identifiers that are connected with one whose links *made* will change.
+
+    Only looks: nothing is locked, so that all of them can be locked in one order afterwards.
+    """
+    news = await news_in(connection, made)
+    if not news:
+        return frozenset()
+    near = await load_neighbourhood(connection, {end for link in news for end in link.pair}, policy)
+    return frozenset(near.row_ids)
 
 
 async def link(
@@ -58,37 +62,15 @@ async def link(
     Raises:
         NeighbourhoodGrew: not all neighbours are locked; nothing may be committed.
     """
-    changed = await _store(connection, links_made(arrivals, policy), members.row_ids, now)
-    if not changed:
+    made = links_made(arrivals, policy)
+    news = await store_links(connection, made, members.row_ids, now=now)
+    if not news:
         return Growth(additions_of(arrivals, members.customers))
-    seeds = {members.row_ids[end] for made in changed for end in made.pair}
-    near = await load_neighbourhood(connection, seeds, frozenset(members.row_ids.values()))
-    customers, regroups = await regroup(connection, near, policy, _cause(changed[0]))
-    present = {**members.customers, **customers}
-    again = {id_ for group in regroups for id_ in group.present}
-    return Growth(additions_of(arrivals, present, again), regroups)
-
-
-async def _store(
-    connection: asyncpg.Connection,
-    made: Mapping[Pair, Link],
-    row_ids: Mapping[Identifier, int],
-    now: Instant,
-) -> list[Link]:
-    """Store links at a new or an earlier place and return them; count the others."""
-    if not made:
-        return []
-    by_id = {(row_ids[a], row_ids[b]): link for (a, b), link in sorted(made.items())}
-    known = await known_places(connection, by_id)
-    new = {ids: made_ for ids, made_ in by_id.items() if is_news(made_, known.get(ids))}
-    again = [ids for ids in by_id if ids not in new]
-    if again:
-        await connection.execute(_SEEN, [a for a, _ in again], [b for _, b in again])
-    if new:
-        rows_in = [(*ids, datetime_of(v.at), v.source, v.event_id) for ids, v in new.items()]
-        columns = (list(column) for column in zip(*rows_in, strict=True))
-        await connection.execute(_INSERT, *columns, datetime_of(now))
-    return list(new.values())
+    changes = [Change(each.pair, _cause(each)) for each in sorted(news)]
+    regrouped = await regroup(connection, changes, members, policy)
+    present = {**members.customers, **regrouped.customers}
+    again = {id_ for group in regrouped.groups for id_ in group.present}
+    return Growth(additions_of(arrivals, present, again), regrouped.groups)
 
 
 def _cause(made: Link) -> JsonObject:

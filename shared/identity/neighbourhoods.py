@@ -44,6 +44,12 @@ class Neighbourhood:
         """The live links read so far."""
         return frozenset(self._links)
 
+    def add(self, identifiers: Iterable[Identifier]) -> None:
+        """Take in further identifiers, whatever connects them with the others."""
+        new = frozenset(identifiers) - self._members
+        self._members |= new
+        self._frontier |= new
+
     def extend(self, links: Iterable[Link], bars: Bars) -> None:
         """Read all links that touch the frontier, in any order, and so find the next one.
 

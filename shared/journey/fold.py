@@ -62,12 +62,10 @@ class Fold:
 
     def follows(self, touchpoint: Touchpoint) -> bool:
         """Tell whether *touchpoint* comes after all that was applied, deadlines included."""
-        last = self._situation.last
-        if touchpoint.at <= self._situation.settled_at:
+        situation = self._situation
+        if touchpoint.at <= situation.settled_at:
             return False
-        if last is None or touchpoint.at != last.at:
-            return last is None or touchpoint.at > last.at
-        return touchpoint.place > place_of(last)
+        return situation.last is None or touchpoint.place > place_of(situation.last)
 
     def apply(self, touchpoint: Touchpoint) -> None:
         """Advance to just before *touchpoint*, then let it do what it does.

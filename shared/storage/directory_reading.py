@@ -11,24 +11,20 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.errors import DatabaseUnavailable, Invalid, PolicyRefused
+from shared.errors import DatabaseUnavailable, Invalid
 from shared.identity.policy import Policy
-from shared.identity.policy_documents import default_policy, policy_of
 from shared.instants import Instant, datetime_of, instant_of
 from shared.keys import WRITE_KEY_SCOPES, KeyKind, Principal, Scope
 from shared.source_documents import settings_of
 from shared.sources import Source
 from shared.storage.engine import checked_out
+from shared.storage.policies import stored_policy
 from shared.touchpoints import Channel
-
-POLICY: Final = "identity_policy"
-"""The name under which ``deployment`` holds the policy, if it has been given one."""
 
 _KEYS: Final = """
 SELECT id, kind, source, scopes, digest, expires_at FROM keys WHERE revoked_at IS NULL
 """
 _SOURCES: Final = "SELECT name, channel, settings::text FROM sources"
-_POLICY: Final = "SELECT value::text FROM deployment WHERE name = $1"
 _USED: Final = """
 UPDATE keys SET last_used_at = greatest(keys.last_used_at, used.at)
   FROM unnest($1::text[], $2::timestamptz[]) AS used(id, at)
@@ -82,7 +78,7 @@ async def read_directory(engine: AsyncEngine) -> Directory:
     async with _reading(engine) as connection:
         keys = _keys(await connection.fetch(_KEYS))
         sources = _sources(await connection.fetch(_SOURCES))
-        policy = _policy(await connection.fetchval(_POLICY, POLICY))
+        policy = await stored_policy(connection)
     return Directory(sources, keys, policy)
 
 
@@ -155,12 +151,3 @@ def _sources(rows: Iterable[asyncpg.Record]) -> dict[str, Source]:
         except (Invalid, ValueError) as wrong:  # of another version; the others must not suffer
             _log.error("a source cannot be read", source=row["name"], why=str(wrong))
     return found
-
-
-def _policy(document: str | None) -> Policy:
-    if document is None:
-        return default_policy()
-    try:
-        return policy_of(msgspec.json.decode(document))
-    except PolicyRefused as refused:
-        raise DatabaseUnavailable(f"the identity policy cannot be read: {refused}") from refused

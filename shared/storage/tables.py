@@ -215,6 +215,8 @@ customers = Table(
 
 Index("identifiers_by_customer", identifiers.c.customer_id)
 Index("links_by_b", links.c.b_id)
+Index("bars_by_a", bars.c.a_id)
+Index("bars_by_b", bars.c.b_id)
 Index(
     "bars_in_force",
     bars.c.a_id,

@@ -1,8 +1,8 @@
 """Grouping: the customers that links and bars give, stored where they are others than before."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -11,7 +11,12 @@ from shared.identity.components import resolve
 from shared.identity.links import Pair
 from shared.identity.policy import Policy
 from shared.touchpoints import Identifier, JsonObject
-from shared.upkeep.neighbourhoods import Neighbourhood
+from shared.upkeep.enrolment import Members
+from shared.upkeep.neighbourhoods import (
+    NeighbourhoodGrew,
+    StoredNeighbourhood,
+    load_neighbourhood,
+)
 
 _REFUSE: Final = """
 UPDATE links l SET refused = judged.refused
@@ -40,21 +45,39 @@ class Regroup:
     cause: JsonObject
 
 
+class Change(NamedTuple):
+    """A pair whose links or bars have changed, and what changed them."""
+
+    pair: Pair
+    cause: JsonObject
+
+
+class Regrouped(NamedTuple):
+    """The customer of every identifier concerned, and the groups whose history has moved."""
+
+    customers: Mapping[Identifier, UUID]
+    groups: tuple[Regroup, ...]
+
+
 async def regroup(
-    connection: asyncpg.Connection, near: Neighbourhood, policy: Policy, cause: JsonObject
-) -> tuple[dict[Identifier, UUID], tuple[Regroup, ...]]:
-    """Put *near* into the customers that its links give, and store what changed.
+    connection: asyncpg.Connection, changes: Sequence[Change], members: Members, policy: Policy
+) -> Regrouped:
+    """Put all that *changes* concern into the customers that its links give; store what is new.
 
     Args:
-        connection: In a transaction that has *near* locked.
-        near: The whole neighbourhood of what changed.
+        connection: In a transaction.
+        changes: What was stored just now.
+        members: The identifiers that this transaction has locked.
         policy: The guards of the fold.
-        cause: What made this necessary, as merges and splits tell it.
 
-    Returns:
-        The customer of every identifier, and the groups of customers whose history is no longer
-        what it was.
+    Raises:
+        NeighbourhoodGrew: *members* are not all that is concerned; nothing may be committed.
     """
+    near = await load_neighbourhood(
+        connection, {end for pair, _ in changes for end in pair}, policy
+    )
+    if not near.row_ids.keys() <= members.row_ids.keys():
+        raise NeighbourhoodGrew("identifiers were linked meanwhile: try again")
     resolution = resolve(near.links, near.bars, policy, alone=near.row_ids)
     customers = {
         identifier: customer.id
@@ -66,11 +89,11 @@ async def regroup(
     if moved:
         ids = [near.row_ids[identifier] for identifier in moved]
         await connection.execute(_ASSIGN, ids, [customers[identifier] for identifier in moved])
-    return customers, _regroups(near, customers, cause)
+    return Regrouped(customers, _regroups(near, customers, changes))
 
 
 def _regroups(
-    near: Neighbourhood, customers: Mapping[Identifier, UUID], cause: JsonObject
+    near: StoredNeighbourhood, customers: Mapping[Identifier, UUID], changes: Sequence[Change]
 ) -> tuple[Regroup, ...]:
     """Return the groups of customers that share identifiers, where history moved."""
     presents_of: dict[UUID, set[UUID]] = {}
@@ -89,8 +112,16 @@ def _regroups(
             with_history = before & near.with_history
             if left & with_history:
                 paths = frozenset((f, p) for f in before for p in presents_of[f])
+                cause = _cause_among(present, customers, changes)
                 regroups.append(Regroup(frozenset(with_history), frozenset(present), paths, cause))
     return tuple(regroups)
+
+
+def _cause_among(
+    present: Container[UUID], customers: Mapping[Identifier, UUID], changes: Sequence[Change]
+) -> JsonObject:
+    """Return the first cause that is about one of these customers."""
+    return next(cause for pair, cause in changes if any(customers[end] in present for end in pair))
 
 
 def _connected(
@@ -110,11 +141,13 @@ def _connected(
 
 
 async def _judge(
-    connection: asyncpg.Connection, near: Neighbourhood, refused: frozenset[Pair]
+    connection: asyncpg.Connection, near: StoredNeighbourhood, refused: frozenset[Pair]
 ) -> None:
-    """Mark which pairs are refused now."""
-    pairs = sorted({link.pair for link in near.links})
-    if not pairs:
-        return
-    rows = [(near.row_ids[a], near.row_ids[b], (a, b) in refused) for a, b in pairs]
-    await connection.execute(_REFUSE, *(list(column) for column in zip(*rows, strict=True)))
+    """Mark which pairs are refused now; a void link is not."""
+    judged = {
+        (near.row_ids[link.a], near.row_ids[link.b]): link.pair in refused for link in near.links
+    }
+    judged.update(dict.fromkeys(near.void_pairs, False))
+    rows = [(*ids, verdict) for ids, verdict in sorted(judged.items())]
+    if rows:
+        await connection.execute(_REFUSE, *(list(column) for column in zip(*rows, strict=True)))

@@ -7,7 +7,7 @@ Histories are compared without the customer's id: a move that stays the same is 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import asyncpg
 
@@ -15,7 +15,7 @@ from shared.instants import Instant, rfc3339
 from shared.journey.fold import FoldState
 from shared.journey.moves import Move, transition_id
 from shared.profiles import profile_of
-from shared.touchpoints import JsonObject, Touchpoint
+from shared.touchpoints import JsonObject, JsonValue, Touchpoint
 from shared.upkeep.active_models import ActiveModel
 from shared.upkeep.customers import lock_profiles, save_profiles
 from shared.upkeep.following import Followed, Published, Restatement
@@ -33,6 +33,9 @@ from shared.upkeep.outbox import tell
 from shared.upkeep.refolding import fold_history
 from shared.upkeep.snapshots import Snapshot, drop_all_snapshots, keep_snapshots
 from shared.upkeep.transitions import Change, Rekey, publish, rekey
+
+_MESSAGES: Final = UUID("3f4a7c52-7c0f-5a44-8a51-2f0f6a3b7d19")
+"""Name space of the ids of what is told about merges and splits."""
 
 _HEIRS: Final = "SELECT own_id, customer_id FROM identifiers WHERE own_id = ANY($1)"
 _FORGET: Final = (
@@ -216,15 +219,27 @@ async def _save(
 def _messages(
     regroup: Regroup, heirs: Mapping[UUID, UUID], histories: Collection[UUID], at: str
 ) -> Iterator[tuple[UUID, str, JsonObject]]:
-    """Say which customers were merged into others, and which were split."""
-    merged: dict[UUID, list[str]] = {}
+    """Say which customers were merged into others, and which were split, to each of them.
+
+    What several customers are told is one message: it has the same ``id`` under all their keys.
+    """
+    merged: dict[UUID, list[UUID]] = {}
     for gone in sorted(regroup.former - regroup.present):
-        merged.setdefault(heirs[gone], []).append(str(gone))
-    for heir, from_ in merged.items():
-        content: JsonObject = {"into": str(heir), "from": from_, "cause": regroup.cause, "at": at}
-        yield heir, "customer.merged", content
+        merged.setdefault(heirs[gone], []).append(gone)
+    for heir, formers in merged.items():
+        content = _content(at, regroup.cause, into=str(heir), from_=[str(id_) for id_ in formers])
+        for concerned in (*formers, heir):
+            yield concerned, "customer.merged", content
     for former in sorted(regroup.former):
-        into = sorted({str(p) for f, p in regroup.paths if f == former and p in histories})
+        into = sorted({p for f, p in regroup.paths if f == former and p in histories})
         if len(into) > 1:
-            content = {"from": str(former), "into": into, "cause": regroup.cause, "at": at}
-            yield former, "customer.split", content
+            content = _content(
+                at, regroup.cause, into=[str(id_) for id_ in into], from_=str(former)
+            )
+            for concerned in sorted({former, *into}):
+                yield concerned, "customer.split", content
+
+
+def _content(at: str, cause: JsonObject, *, into: JsonValue, from_: JsonValue) -> JsonObject:
+    id_ = uuid5(_MESSAGES, f"{from_} {into} {at}")
+    return {"id": str(id_), "into": into, "from": from_, "cause": cause, "at": at}

@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from shared.errors import NotFound
+from shared.identity.links import Pair
 from shared.instants import Instant, instant_of
 from shared.touchpoints import Identifier
 
@@ -39,19 +40,6 @@ _IDENTIFIERS: Final = """
 SELECT kind, value, first_seen_at, last_seen_at FROM identifiers
  WHERE id = ANY($1::bigint[]) ORDER BY first_seen_at, kind, value
 """
-_LINKS: Final = """
-SELECT l.id, l.effective_at, l.source, l.event_id, l.seen, l.refused, l.reason, l.actor,
-       a.kind AS a_kind, a.value AS a_value, b.kind AS b_kind, b.value AS b_value,
-       EXISTS (SELECT FROM bars
-                WHERE (bars.a_id, bars.b_id) IN ((l.a_id, l.b_id), (l.b_id, l.a_id))
-                  AND lifted_at IS NULL) AS barred
-  FROM (SELECT DISTINCT ON (a_id, b_id) * FROM links
-         WHERE a_id = ANY($1::bigint[]) OR b_id = ANY($1::bigint[])
-         ORDER BY a_id, b_id, effective_at, source, event_id) l
-  JOIN identifiers a ON a.id = l.a_id
-  JOIN identifiers b ON b.id = l.b_id
- ORDER BY l.effective_at, l.source, l.event_id, l.id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +58,8 @@ class CustomerHead:
 
     ``profile`` is the cached profile as JSON; None where nothing was stored yet.
     ``read_at`` is not earlier than any recorded time this transaction can see of the customer.
+    ``refused`` are the pairs whose links a guard refused, where that is asked of a time gone by;
+    None where it is as stored.
     """
 
     customer_id: UUID
@@ -78,6 +68,7 @@ class CustomerHead:
     read_at: Instant
     profile: str | None
     model: ModelRow
+    refused: frozenset[Pair] | None = None
 
 
 async def find_customer(
@@ -129,12 +120,4 @@ async def read_identifiers(
 ) -> list[asyncpg.Record]:
     """Return kind, value, first_seen_at and last_seen_at of each, in the order of appearance."""
     rows: list[asyncpg.Record] = await connection.fetch(_IDENTIFIERS, identifier_ids)
-    return rows
-
-
-async def read_links(
-    connection: asyncpg.Connection, identifier_ids: tuple[int, ...]
-) -> list[asyncpg.Record]:
-    """Return the earliest link of each pair that has one of the identifiers, in order of time."""
-    rows: list[asyncpg.Record] = await connection.fetch(_LINKS, identifier_ids)
     return rows

@@ -10,7 +10,7 @@ import asyncpg
 
 from shared.errors import NotFound
 from shared.identity.components import resolve
-from shared.identity.links import Bars, Link, pair_of
+from shared.identity.links import Bars, Link, Pair, pair_of
 from shared.identity.neighbourhoods import Neighbourhood
 from shared.identity.policy import Policy
 from shared.instants import Instant, datetime_of, instant_of
@@ -35,10 +35,14 @@ SELECT a.kind AS a_kind, a.value AS a_value, b.kind AS b_kind, b.value AS b_valu
 
 @dataclass(frozen=True, slots=True)
 class PastCustomer:
-    """Who a customer was taken for: its id, and the row ids of its identifiers."""
+    """Who a customer was taken for: its id, and the row ids of its identifiers.
+
+    ``refused`` are the pairs around it whose links a guard refused.
+    """
 
     customer_id: UUID
     identifier_ids: tuple[int, ...]
+    refused: frozenset[Pair]
 
 
 async def find_past_customer(
@@ -75,8 +79,13 @@ async def find_past_customer(
         row_ids.update(entry for link in links for entry in _ends(link))
         bars |= _bars(await connection.fetch(_BARS, frontier, moment))
         near.extend(map(_link, links), bars)
-    customer = resolve(near.links, bars, policy, alone=near.members).customer_of(seed)
-    return PastCustomer(customer.id, tuple(sorted(row_ids[name] for name in customer.identifiers)))
+    resolution = resolve(near.links, bars, policy, alone=near.members)
+    customer = resolution.customer_of(seed)
+    return PastCustomer(
+        customer.id,
+        tuple(sorted(row_ids[name] for name in customer.identifiers)),
+        frozenset(link.pair for link in resolution.refused),
+    )
 
 
 def _ends(row: asyncpg.Record) -> Iterable[tuple[Identifier, int]]:

@@ -1,7 +1,7 @@
 """Timeline pages: keyset reads over touchpoints, transitions and links, merged into one order."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -12,6 +12,7 @@ from services.api.readers.customers import ModelRow
 from services.api.readers.touchpoints import touchpoint_item
 from services.api.timeline import (
     LAST_TEXT,
+    Action,
     IdentityItem,
     ItemKey,
     Keyed,
@@ -70,12 +71,13 @@ SELECT happened.*, a.kind AS a_kind, a.value AS a_value, b.kind AS b_kind, b.val
              WHERE (a_id = ANY($1) OR b_id = ANY($1)) AND recorded_at <= $2
              ORDER BY a_id, b_id, effective_at, source, event_id) first_links
         UNION ALL
-        SELECT recorded_at, 'unlinked', a_id, b_id, '{last}', '', id || '.barred', id, reason, actor
+        SELECT recorded_at, CASE WHEN {linked} THEN 'unlinked' ELSE 'barred' END,
+               a_id, b_id, '{last}', '', id || '.barred', id, reason, actor
           FROM bars
          WHERE (a_id = ANY($1) OR b_id = ANY($1)) AND recorded_at <= $2
         UNION ALL
-        SELECT lifted_at, 'linked', a_id, b_id, '{last}', '', id || '.lifted', id, lifted_reason,
-               lifted_by
+        SELECT lifted_at, CASE WHEN {linked} THEN 'linked' ELSE 'unbarred' END,
+               a_id, b_id, '{last}', '', id || '.lifted', id, lifted_reason, lifted_by
           FROM bars
          WHERE (a_id = ANY($1) OR b_id = ANY($1)) AND lifted_at <= $2) happened
   JOIN identifiers a ON a.id = a_id
@@ -91,10 +93,15 @@ SELECT id, min(decided_at) AS decided_at FROM transitions
 """
 
 
+_LINKED: Final = """EXISTS (
+                   SELECT FROM links l WHERE l.a_id = bars.a_id AND l.b_id = bars.b_id
+                      AND l.recorded_at <= $2)"""
+
+
 def _both_orders(statement: str) -> dict[Order, str]:
     return {
-        "desc": statement.format(behind="<", order="DESC", last=LAST_TEXT),
-        "asc": statement.format(behind=">", order="ASC", last=LAST_TEXT),
+        "desc": statement.format(behind="<", order="DESC", last=LAST_TEXT, linked=_LINKED),
+        "asc": statement.format(behind=">", order="ASC", last=LAST_TEXT, linked=_LINKED),
     }
 
 
@@ -217,8 +224,8 @@ async def _identity(connection: asyncpg.Connection, question: TimelineQuestion) 
 
 
 def _identity_item(row: asyncpg.Record) -> Keyed:
-    action: Literal["linked", "unlinked", "refused"] = row["action"]
-    by_touchpoint = row["source"] != LAST_TEXT
+    action: Action = row["action"]
+    by_touchpoint = row["actor"] is None
     item = IdentityItem(
         at=moment_text(row["at"]),
         action=action,

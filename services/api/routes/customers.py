@@ -13,7 +13,8 @@ from services.api.journeys import moment_of, present_journey
 from services.api.links import next_link
 from services.api.listing import list_customers
 from services.api.parameters import CustomerListParameters, Waiting
-from services.api.readers.customers import find_customer, read_identifiers, read_links
+from services.api.readers.customers import find_customer, read_identifiers
+from services.api.readers.links import read_bars, read_links
 from services.api.references import Segment, customer_reference
 from services.api.resources import resources_of
 from services.api.transactions import reading
@@ -49,5 +50,6 @@ async def read_customer(
         journey = await present_journey(connection, resources, head, as_of)
         identifiers = await read_identifiers(connection, head.identifier_ids)
         links = await read_links(connection, head.identifier_ids)
-    document = customer_document(head, identifiers, links, journey)
+        bars = await read_bars(connection, head.identifier_ids)
+    document = customer_document(head, identifiers, links, bars, journey)
     return fresh_answer(request, document, fresh)
