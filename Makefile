@@ -6,10 +6,12 @@ HOST ?= 127.0.0.1
 DATA ?= ./data
 DEMO ?= 1
 WORKERS ?= 2
+KAFKA_PORT ?= 9092
+KAFKA_DATA ?= .kafka
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-full lint format arch cov check bench
+.PHONY: help setup run test test-full lint format arch cov check bench kafka-up kafka-down
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +51,12 @@ cov: .venv/.dev ## tests with branch coverage
 	@HYPOTHESIS_PROFILE=ci $(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term-missing:skip-covered
 
 check: lint arch test ## everything CI runs
+
+kafka-up: ## start Apache Kafka in the background, from Maven's jars (KAFKA_PORT=9092)
+	@$(PYTHON) -m deploy.kafka.local up --data $(KAFKA_DATA) --port $(KAFKA_PORT)
+
+kafka-down: ## stop it; its data stays in .kafka
+	@$(PYTHON) -m deploy.kafka.local down --data $(KAFKA_DATA)
 
 bench: .venv/.dev ## the benchmark suite, with a written report in bench-report/
 	@$(BIN)/python -m benchmarks

@@ -6,6 +6,8 @@
 import random
 import sys
 import time
+from bisect import bisect, insort
+from operator import attrgetter
 from pathlib import Path
 
 from services.cli.tracefiles import read_customers
@@ -22,6 +24,7 @@ TOUCHPOINTS = 200
 LATE_SHARE = 0.05
 LATE_BY = 10
 SNAPSHOT_EVERY = 32
+_place = attrgetter("place")
 
 
 def late_arrivals(seed: int) -> list[Touchpoint]:
@@ -47,30 +50,34 @@ def late_arrivals(seed: int) -> list[Touchpoint]:
     return history
 
 
-def fold_with_late(program: Program, arrivals: list[Touchpoint]) -> int:
-    """Fold in order of arrival, refolding late ones from the snapshot before; count refolds."""
+def fold_with_late(program: Program, arrivals: list[Touchpoint]) -> tuple[Fold, int]:
+    """Fold in order of arrival, refolding late ones from the snapshot before.
+
+    Returns:
+        The fold after the last of them, and how many were late.
+    """
     folding, refolds = Fold(program), 0
     recent: list[Touchpoint] = []
     snapshots: list[FoldState] = []
     for touchpoint in arrivals:
         if folding.follows(touchpoint):
             folding.apply(touchpoint)
+            recent.append(touchpoint)
         else:
             refolds += 1
             while snapshots and snapshots[-1].last and snapshots[-1].last > touchpoint.place:
                 snapshots.pop()
             base = snapshots[-1] if snapshots else None
             folding = Fold(program, base)
-            since = base.last if base else None
-            again = [one for one in recent if since is None or one.place > since]
-            for one in sorted([*again, touchpoint], key=lambda one: one.place):
+            insort(recent, touchpoint, key=_place)
+            begin = bisect(recent, base.last, key=_place) if base and base.last else 0
+            for one in recent[begin:]:
                 folding.apply(one)
-        recent.append(touchpoint)
         if len(recent) % SNAPSHOT_EVERY == 0:
             snapshots.append(folding.freeze())
             del snapshots[:-3]
             del recent[: -5 * SNAPSHOT_EVERY]
-    return refolds
+    return folding, refolds
 
 
 def main() -> None:
@@ -78,7 +85,7 @@ def main() -> None:
     program = compile_model(load_model(bundled_model("default")))
     arrivals = [late_arrivals(seed) for seed in range(CUSTOMERS)]
     began = time.process_time()
-    refolds = sum(fold_with_late(program, one) for one in arrivals)
+    refolds = sum(fold_with_late(program, one)[1] for one in arrivals)
     rate = CUSTOMERS * TOUCHPOINTS / (time.process_time() - began)
     print(f"5 % late by up to 10: {rate:,.0f} touchpoints/s, {refolds} refolds")
     for name in sys.argv[1:]:

@@ -4,7 +4,11 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.fixtures.classification", "tests.fixtures.databases"]
+pytest_plugins = [
+    "tests.fixtures.classification",
+    "tests.fixtures.databases",
+    "tests.fixtures.kafka",
+]
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)

@@ -1,23 +1,16 @@
-"""One PostgreSQL for all tests of a run, whichever process runs them.
-
-A keeper process (``python -m tests.postgres FOLDER``) holds the server, so that no test process
-owns what the others use. Every user holds a shared lock on a file; the keeper waits for the
-exclusive one, which the system grants when the last user is gone, however it went.
+"""One PostgreSQL for all tests of a run, whichever process runs them; kept by a ``keepers.py``.
 
 ``TEST_DATABASE_URL`` names a server to use instead; its role must be allowed to create databases.
 """
 
 import asyncio
-import fcntl
-import json
 import os
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -28,11 +21,10 @@ from sqlalchemy import make_url
 
 from services.standalone.postgres import running_postgres
 from shared.storage.migrate import upgrade
+from tests.keepers import joined, keeping
 
 T = TypeVar("T")
 
-_ROOT: Final = Path(__file__).parents[1]
-_START_LIMIT_SECONDS: Final = 180.0
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - only a folder of our own in it is used
 _ROOM_BYTES: Final = 2 << 30
 _NAME: Final = "journeyline-tests-"
@@ -96,54 +88,17 @@ async def execute(url: str, *statements: str) -> None:
 @contextmanager
 def joined_postgres(folder: Path) -> Generator[PostgresForTests]:
     """Use the server of *folder*, which the first user starts and none of them has to stop."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "users.lock").open("w") as users:
-        with (folder / "start.lock").open("w") as start:
-            fcntl.flock(start, fcntl.LOCK_EX)
-            fcntl.flock(users, fcntl.LOCK_SH)
-            server = _read(folder) or _start_keeper(folder)
-        yield server
-
-
-def _read(folder: Path) -> PostgresForTests | None:
-    with suppress(FileNotFoundError):
-        return PostgresForTests(**json.loads((folder / "server.json").read_text("utf-8")))
-    return None
-
-
-def _start_keeper(folder: Path) -> PostgresForTests:
-    log = folder / "keeper.log"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    pid = os.posix_spawn(
-        sys.executable,
-        [sys.executable, "-m", "tests.postgres", str(folder)],
-        {**os.environ, "PYTHONPATH": str(_ROOT)},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
-    )
-    deadline = time.monotonic() + _START_LIMIT_SECONDS
-    while time.monotonic() < deadline and os.waitpid(pid, os.WNOHANG) == (0, 0):
-        if (server := _read(folder)) is not None:
-            return server
-        time.sleep(0.02)
-    raise RuntimeError(f"PostgreSQL for the tests did not start:\n{log.read_text('utf-8')}")
+    with joined("tests.postgres", folder) as said:
+        yield PostgresForTests(said["url"], said["prefix"])
 
 
 async def _keep(folder: Path) -> None:
-    with (folder / "users.lock").open("w") as users:
+    with keeping(folder) as serve:
         async with _server() as url:
             server = PostgresForTests(url, f"test_{uuid4().hex[:8]}")
             await execute(url, f"CREATE DATABASE {server.template} TEMPLATE template0")
             await upgrade(address(url, server.template))
-            growing = folder / "server.json.new"
-            growing.write_text(json.dumps({"url": url, "prefix": server.prefix}), "utf-8")
-            growing.replace(folder / "server.json")
-            await asyncio.to_thread(fcntl.flock, users, fcntl.LOCK_EX)
-            (folder / "server.json").unlink()
+            await asyncio.to_thread(serve, {"url": url, "prefix": server.prefix})
             if "TEST_DATABASE_URL" in os.environ:
                 await _drop_all(server)
 

@@ -62,10 +62,12 @@ class Fold:
 
     def follows(self, touchpoint: Touchpoint) -> bool:
         """Tell whether *touchpoint* comes after all that was applied, deadlines included."""
-        situation = self._situation
-        if touchpoint.at <= situation.settled_at:
+        last = self._situation.last
+        if touchpoint.at <= self._situation.settled_at:
             return False
-        return situation.last is None or touchpoint.place > place_of(situation.last)
+        if last is None or touchpoint.at != last.at:
+            return last is None or touchpoint.at > last.at
+        return touchpoint.place > place_of(last)
 
     def apply(self, touchpoint: Touchpoint) -> None:
         """Advance to just before *touchpoint*, then let it do what it does.

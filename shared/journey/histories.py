@@ -7,6 +7,7 @@ bounded by the model and not by the history, where the model allows.
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,12 +18,20 @@ from shared.journey.values import Path, identity_of
 from shared.touchpoints import JsonObject, Place, Touchpoint
 
 
+class LiveMatch(NamedTuple):
+    """A match that counts, its value for undoing, and its values for counting different ones."""
+
+    place: Place
+    value: str | None
+    others: tuple[str | None, ...]
+
+
 class FrozenUndo(msgspec.Struct, frozen=True, array_like=True):
     """What may still be undone, and what waits to undo; see ``UndoableHistory``."""
 
     last: Place | None
-    live: tuple[tuple[Place, str | None, tuple[str | None, ...]], ...]
-    known: tuple[tuple[str, Instant], ...]
+    live: tuple[LiveMatch, ...]
+    gone: tuple[tuple[str, Instant], ...]
     waiting: tuple[tuple[str, tuple[Instant, ...]], ...]
 
 
@@ -66,6 +75,11 @@ class History:
         self.count = 0
         self.newest: deque[Seen] = deque(maxlen=needs.newest)
         self.distinct: tuple[LatestByValue, ...] = ()
+        self.sums: tuple[RunningSum, ...] = ()
+        if not needs.plain:
+            self._begin(needs)
+
+    def _begin(self, needs: Needs) -> None:
         if needs.undo is None:
             self.distinct = tuple(LatestByValue(need) for need in needs.distinct)
         keep_for = FINAL if needs.undo is None else needs.undo.keep_for
@@ -118,9 +132,12 @@ class History:
 
     def freeze(self) -> FrozenHistory:
         """Return all that is needed to go on."""
+        newest = tuple(map(place_of, self.newest))
+        if not self.distinct and not self.sums:
+            return FrozenHistory(self.count, newest)
         return FrozenHistory(
             self.count,
-            tuple(map(place_of, self.newest)),
+            newest,
             tuple(
                 tuple((value, place_of(seen)) for value, seen in distinct.latest.items())
                 for distinct in self.distinct
@@ -132,7 +149,9 @@ class History:
         """Take over what ``freeze`` returned, into a history that is still empty."""
         self.count = frozen.count
         self.newest.extend(frozen.newest)
-        for distinct, latest in zip(self.distinct, frozen.distinct, strict=True):
-            distinct.latest.update(latest)
-        for running, numbers in zip(self.sums, frozen.sums, strict=True):
-            running.thaw(numbers)
+        if self.distinct:
+            for distinct, latest in zip(self.distinct, frozen.distinct, strict=True):
+                distinct.latest.update(latest)
+        if self.sums:
+            for running, numbers in zip(self.sums, frozen.sums, strict=True):
+                running.thaw(numbers)

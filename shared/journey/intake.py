@@ -1,23 +1,16 @@
 """Taking in the matches of a touchpoint: counting, undoing, scoring."""
 
-from typing import NamedTuple
+from typing import TypeAlias
 
 from shared.instants import Instant
-from shared.journey.needs import Seen
 from shared.journey.plans import Plan
 from shared.journey.program import Program
 from shared.journey.situation import Situation
 from shared.journey.undoing import UndoableHistory
-from shared.touchpoints import Touchpoint
+from shared.touchpoints import Place, Touchpoint
 
-
-class _Arrival(NamedTuple):
-    """A match that an earlier touchpoint may have undone already."""
-
-    signal: int
-    history: UndoableHistory
-    value: str | None
-    undone: bool
+_Arrival: TypeAlias = tuple[int, UndoableHistory, str | None, bool]
+"""A match by its signal: where it goes, its value, and whether it is undone already."""
 
 
 def take_in(program: Program, situation: Situation, plan: Plan, touchpoint: Touchpoint) -> Plan:
@@ -48,39 +41,42 @@ def _undo(program: Program, situation: Situation, plan: Plan, touchpoint: Touchp
     Both look only at what came before it, so its matches are added last.
     """
     arrivals = [_arrival(situation, signal, touchpoint) for signal in plan.undoable]
-    undone = [
-        (signal, seen)
-        for signal in plan.undoing
-        for seen in _take_back(situation, signal, touchpoint)
-    ]
-    if undone:
-        _take_points_off(program, situation, undone, touchpoint.at)
-    for arrival in arrivals:
-        arrival.history.arrive(touchpoint, situation.traits, arrival.value, undone=arrival.undone)
-    lost = {arrival.signal for arrival in arrivals if arrival.undone}
+    if plan.undoing:
+        undone = [
+            (signal, place)
+            for signal in plan.undoing
+            for place in _take_back(situation, signal, touchpoint)
+        ]
+        if undone:
+            _take_points_off(program, situation, undone, touchpoint.at)
+    lost = set()
+    for signal, history, value, undone_on_arrival in arrivals:
+        history.arrive(touchpoint, situation.traits, value, undone=undone_on_arrival)
+        if undone_on_arrival:
+            lost.add(signal)
     return program.plan(tuple(index for index in plan.live if index not in lost)) if lost else plan
 
 
 def _arrival(situation: Situation, signal: int, touchpoint: Touchpoint) -> _Arrival:
     history = situation.undoable(signal)
     value = history.value_of(touchpoint, situation.traits)
-    return _Arrival(signal, history, value, history.claimed(value, touchpoint.at))
+    return signal, history, value, history.claimed(value, touchpoint.at)
 
 
-def _take_back(situation: Situation, signal: int, touchpoint: Touchpoint) -> list[Seen]:
+def _take_back(situation: Situation, signal: int, touchpoint: Touchpoint) -> list[Place]:
     history = situation.undoable(signal)
     value = history.value_of(touchpoint, situation.traits)
     return [] if value is None else history.undo(value, touchpoint.at)
 
 
 def _take_points_off(
-    program: Program, situation: Situation, undone: list[tuple[int, Seen]], at: Instant
+    program: Program, situation: Situation, undone: list[tuple[int, Place]], at: Instant
 ) -> None:
     """Subtract the points of undone matches, decayed to *at*; never below 0."""
     for index, (half_life, points) in enumerate(program.points):
         off = sum(
-            points[signal] * 2.0 ** ((seen.at - at) / half_life)
-            for signal, seen in undone
+            points[signal] * 2.0 ** ((place.at - at) / half_life)
+            for signal, place in undone
             if signal in points
         )
         if off:

@@ -62,4 +62,6 @@ class Needs:
 
 def place_of(seen: Seen) -> Place:
     """Return the place of an applied touchpoint."""
+    if isinstance(seen, Place):
+        return seen
     return Place(seen.at, seen.source, seen.event_id)

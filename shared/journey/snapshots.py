@@ -89,10 +89,12 @@ def thaw(program: Program, state: FoldState) -> Situation:
     if state.version != program.model.version[:_VERSION_DIGITS]:
         raise ValueError("the snapshot is of another version of the model")
     situation = program.new_situation()
-    for name in ("last", "settled_at", "traits", "slot", "entered_at", "entered_by"):
-        setattr(situation, name, getattr(state, name))
-    for name in ("entered_rule", "cycle", "activity", "activity_since", "last_active", "reached"):
-        setattr(situation, name, getattr(state, name))
+    situation.last, situation.settled_at = state.last, state.settled_at
+    situation.traits, situation.cycle, situation.reached = state.traits, state.cycle, state.reached
+    situation.slot, situation.entered_at = state.slot, state.entered_at
+    situation.entered_by, situation.entered_rule = state.entered_by, state.entered_rule
+    situation.activity, situation.activity_since = state.activity, state.activity_since
+    situation.last_active = state.last_active
     situation.scores = list(state.scores)
     situation.spent = dict(state.spent)
     for signal, history in state.histories.items():

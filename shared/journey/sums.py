@@ -4,10 +4,9 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from decimal import Context, Decimal, Inexact
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 from shared.instants import Instant, Micros
-from shared.journey.moves import Identity
 from shared.journey.needs import SHOWN, Seen, SumNeed, place_of
 from shared.journey.values import decimal_of, is_number
 from shared.touchpoints import JsonValue, Place
@@ -18,19 +17,12 @@ FINAL: Final[Micros] = -1
 _EXACT: Final = Context(prec=100_000, traps=[Inexact])
 
 
-class Number(NamedTuple):
-    """What one match adds."""
-
-    seen: Seen
-    number: Decimal
-
-
 class RunningSum:
     """The sum of the numbers at one path, over a window or over all time.
 
     Inside of a window every number is remembered until it falls out. Over all time the total is,
     and the newest few matches, which stand as evidence; older ones only while an undo may still
-    take them back.
+    take them back. ``numbers`` holds what each remembered match adds, oldest first.
     """
 
     __slots__ = ("_keep_for", "need", "numbers", "total")
@@ -38,66 +30,61 @@ class RunningSum:
     def __init__(self, need: SumNeed, keep_for: Micros | None) -> None:
         self.need = need
         self.total = Decimal(0)
-        self.numbers: OrderedDict[Identity, Number] = OrderedDict()
+        self.numbers: OrderedDict[Place, Decimal] = OrderedDict()
         self._keep_for = keep_for
 
     def add(self, seen: Seen, value: JsonValue) -> None:
         """Count a match with *value* at the path; anything but a number adds nothing."""
         if is_number(value):
-            self.put(Number(seen, decimal_of(value)))
-            self.total = _EXACT.add(self.total, decimal_of(value))
+            number = self.numbers[place_of(seen)] = decimal_of(value)
+            self.total = _EXACT.add(self.total, number)
         self.prune(seen.at)
 
-    def put(self, number: Number) -> None:
-        """Remember a number that the total holds already."""
-        self.numbers[Identity(number.seen.source, number.seen.event_id)] = number
-
-    def take_back(self, identity: Identity) -> None:
+    def take_back(self, place: Place) -> None:
         """Forget a match; one that fell out of the window counts no more anyway."""
-        number = self.numbers.pop(identity, None)
+        number = self.numbers.pop(place, None)
         if number is not None:
-            self.total = _EXACT.subtract(self.total, number.number)
+            self.total = _EXACT.subtract(self.total, number)
 
     def prune(self, now: Instant) -> None:
         """Forget what nothing can ask for from *now* on."""
         within = self.need.within
         if within is not None:
-            while self.numbers and next(iter(self.numbers.values())).seen.at <= now - within:
-                self.total = _EXACT.subtract(self.total, self.numbers.popitem(last=False)[1].number)
+            while self.numbers and next(iter(self.numbers)).at <= now - within:
+                self.total = _EXACT.subtract(self.total, self.numbers.popitem(last=False)[1])
         elif self._keep_for is not None:
             while self._spare_is_before(now - self._keep_for):
                 self.numbers.popitem(last=False)
 
     def _spare_is_before(self, limit: Instant) -> bool:
-        spare = next(islice(self.numbers.values(), SHOWN, None), None)
-        return spare is not None and spare.seen.at < limit
+        spare = next(islice(self.numbers, SHOWN, None), None)
+        return spare is not None and spare.at < limit
 
     def at(self, at: Instant) -> Decimal:
         """Return the sum at *at*, which is not before the newest match."""
         within = self.need.within
         total = self.total
         if within is not None:
-            for number in self.numbers.values():
-                if number.seen.at > at - within:
+            for place, number in self.numbers.items():
+                if place.at > at - within:
                     break
-                total = _EXACT.subtract(total, number.number)
+                total = _EXACT.subtract(total, number)
         return total
 
-    def newest_first(self, at: Instant) -> Iterator[Seen]:
+    def newest_first(self, at: Instant) -> Iterator[Place]:
         """Go through the remembered matches that count at *at*."""
         within = self.need.within
-        for number in reversed(self.numbers.values()):
-            if within is not None and number.seen.at <= at - within:
+        for place in reversed(self.numbers):
+            if within is not None and place.at <= at - within:
                 return
-            yield number.seen
+            yield place
 
     def freeze(self) -> tuple[str, tuple[tuple[Place, str], ...]]:
         """Return the total and the remembered numbers, oldest first."""
-        listed = ((place_of(item.seen), str(item.number)) for item in self.numbers.values())
-        return str(self.total), tuple(listed)
+        listed = tuple((place, str(number)) for place, number in self.numbers.items())
+        return str(self.total), listed
 
     def thaw(self, frozen: tuple[str, tuple[tuple[Place, str], ...]]) -> None:
         """Take over what ``freeze`` returned."""
         self.total = Decimal(frozen[0])
-        for place, number in frozen[1]:
-            self.put(Number(place, Decimal(number)))
+        self.numbers.update((place, Decimal(number)) for place, number in frozen[1])

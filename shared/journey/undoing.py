@@ -6,46 +6,44 @@ Only the last ``within`` can be undone, so only that much is remembered by value
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Final
 
-from shared.instants import Instant
-from shared.journey.histories import FrozenHistory, FrozenUndo, History
-from shared.journey.moves import Identity
-from shared.journey.needs import Needs, Seen, UndoNeed, place_of
+from shared.instants import EARLIEST, Instant
+from shared.journey.histories import FrozenHistory, FrozenUndo, History, LiveMatch
+from shared.journey.needs import Needs, UndoNeed
 from shared.journey.values import Path, identity_of
-from shared.touchpoints import JsonObject, Touchpoint
+from shared.touchpoints import JsonObject, Place, Touchpoint
 
-
-class LiveMatch(NamedTuple):
-    """A match that counts, its value for undoing, and its values for counting different ones."""
-
-    seen: Seen
-    value: str | None
-    others: tuple[str | None, ...]
+_place: Final = attrgetter("place")
 
 
 class UndoableHistory(History):
     """The matches of a signal with ``undone_by``.
 
     ``live`` holds, oldest first, every live match that may still be undone, and of the others the
-    newest that rules ask for. ``known`` says when a value was last matched, undone or not;
-    ``waiting`` holds the times of the undoing touchpoints that found nothing to undo, by value.
-    Both are ordered by their newest time, so that the oldest can be dropped.
+    newest that rules ask for. ``gone`` says of values that are not live when they were last
+    matched; ``waiting`` holds the times of the undoing touchpoints that found nothing to undo, by
+    value. From both, the oldest are dropped in the order in which they were added.
+
+    Most histories are taken up from a snapshot for a few touchpoints, none of which undoes
+    anything. So ``live`` is kept as it is written, and an index by value is made for the first
+    undo.
     """
 
-    __slots__ = ("_by_value", "_last", "_undo", "known", "live", "waiting")
+    __slots__ = ("_by_value", "_last", "_undo", "gone", "live", "waiting")
 
     def __init__(self, needs: Needs, undo: UndoNeed) -> None:
         super().__init__(needs)
         self._undo = undo
-        self._last: Seen | None = None
-        self._by_value: dict[str, deque[Identity]] = {}
-        self.live: OrderedDict[Identity, LiveMatch] = OrderedDict()
-        self.known: OrderedDict[str, Instant] = OrderedDict()
+        self._last: Place | None = None
+        self._by_value: dict[str, deque[Place]] | None = None
+        self.live: OrderedDict[Place, LiveMatch] = OrderedDict()
+        self.gone: OrderedDict[str, Instant] = OrderedDict()
         self.waiting: OrderedDict[str, deque[Instant]] = OrderedDict()
 
     @property
-    def last(self) -> Seen | None:
+    def last(self) -> Place | None:
         """The last match in canonical order, undone later or not."""
         return self._last
 
@@ -68,56 +66,68 @@ class UndoableHistory(History):
             del self.waiting[value]
         return waited
 
-    def undo(self, value: str, at: Instant) -> list[Seen]:
+    def undo(self, value: str, at: Instant) -> list[Place]:
         """Take back the live matches of *value*; the touchpoint at *at* waits if none was known.
 
         Returns:
             The matches taken back, oldest first.
         """
+        by_value = self._index()
         within = self._undo.within
-        known_at = self.known.get(value)
-        if known_at is None or (within is not None and known_at < at - within):
+        oldest = EARLIEST if within is None else at - within
+        undone = [place for place in by_value.get(value, ()) if place.at >= oldest]
+        if not undone and self.gone.get(value, oldest - 1) < oldest:
             self.waiting.setdefault(value, deque()).append(at)
             self.waiting.move_to_end(value)
             self._forget(at)
             return []
-        undone = []
-        for identity in self._by_value.pop(value, ()):
-            match = self.live[identity]
-            if within is None or match.seen.at >= at - within:
-                undone.append(match.seen)
-                self._take_back(identity)
+        if undone:
+            del by_value[value]
+            self._note_gone(value, undone[-1].at)
+        for place in undone:
+            self._take_back(place)
         return undone
 
-    def _take_back(self, identity: Identity) -> None:
-        del self.live[identity]
+    def _index(self) -> dict[str, deque[Place]]:
+        if self._by_value is None:
+            self._by_value = {}
+            for place, match in self.live.items():
+                if match.value is not None:
+                    self._by_value.setdefault(match.value, deque()).append(place)
+        return self._by_value
+
+    def _note_gone(self, value: str, at: Instant) -> None:
+        """Remember when a value was matched that has no live match of that time."""
+        self.gone[value] = max(at, self.gone.get(value, at))
+        self.gone.move_to_end(value)
+
+    def _take_back(self, place: Place) -> None:
+        del self.live[place]
         self.count -= 1
         for running in self.sums:
-            running.take_back(identity)
+            running.take_back(place)
 
     def arrive(
         self, touchpoint: Touchpoint, traits: JsonObject, value: str | None, *, undone: bool
     ) -> None:
         """Count a match, or only remember its value if it is *undone* on arrival."""
-        if value is not None:
-            self.known[value] = touchpoint.at
-            self.known.move_to_end(value)
         if not undone:
-            self._last = touchpoint
-            self.count += 1
-            others = tuple(
-                identity_of(need.read(touchpoint, traits)) for need in self.needs.distinct
-            )
-            self._put(LiveMatch(touchpoint, value, others))
-            for running in self.sums:
-                running.add(touchpoint, running.need.read(touchpoint, traits))
+            self._put(touchpoint, traits, value)
+        elif value is not None:
+            self._note_gone(value, touchpoint.at)
         self._forget(touchpoint.at)
 
-    def _put(self, match: LiveMatch) -> None:
-        identity = Identity(match.seen.source, match.seen.event_id)
-        self.live[identity] = match
-        if match.value is not None:
-            self._by_value.setdefault(match.value, deque()).append(identity)
+    def _put(self, touchpoint: Touchpoint, traits: JsonObject, value: str | None) -> None:
+        place = self._last = touchpoint.place
+        self.count += 1
+        others = tuple([identity_of(need.read(touchpoint, traits)) for need in self.needs.distinct])
+        self.live[place] = LiveMatch(place, value, others)
+        if value is not None:
+            self.gone.pop(value, None)
+            if self._by_value is not None:
+                self._by_value.setdefault(value, deque()).append(place)
+        for running in self.sums:
+            running.add(touchpoint, running.need.read(touchpoint, traits))
 
     def _forget(self, now: Instant) -> None:
         """Drop what nothing can ask for from *now* on."""
@@ -125,55 +135,52 @@ class UndoableHistory(History):
             self._forget_values(now - self._undo.within)
         if self._undo.keep_for is not None:
             while self._spare_is_before(now - self._undo.keep_for):
-                identity, match = self.live.popitem(last=False)
-                self._forget_identity(identity, match.value)
+                self._forget_match(self.live.popitem(last=False)[1])
 
     def _forget_values(self, limit: Instant) -> None:
-        while self.known and next(iter(self.known.values())) < limit:
-            self.known.popitem(last=False)
-        while self.waiting:
-            times = next(iter(self.waiting.values()))
-            if times[-1] >= limit:
-                break
+        while self.gone and next(iter(self.gone.values())) < limit:
+            self.gone.popitem(last=False)
+        while self.waiting and next(iter(self.waiting.values()))[-1] < limit:
             self.waiting.popitem(last=False)
 
-    def _forget_identity(self, identity: Identity, value: str | None) -> None:
-        identities = self._by_value.get(value) if value is not None else None
-        if identities and value is not None and identities[0] == identity:
-            identities.popleft()
-            if not identities:
-                del self._by_value[value]
+    def _forget_match(self, match: LiveMatch) -> None:
+        by_value, value = self._by_value, match.value
+        if by_value is None or value is None or value not in by_value:
+            return
+        if by_value[value][0] == match.place:
+            by_value[value].popleft()
+            if not by_value[value]:
+                del by_value[value]
 
     def _spare_is_before(self, limit: Instant) -> bool:
         """Tell whether the oldest match can go: newer ones that are safe from undo suffice."""
-        spare = next(islice(self.live.values(), self.needs.newest, None), None)
-        return spare is not None and spare.seen.at < limit
+        spare = next(islice(self.live, self.needs.newest, None), None)
+        return spare is not None and spare.at < limit
 
-    def nth(self, number: int) -> Seen | None:
+    def nth(self, number: int) -> Place | None:
         """Return the live match that is *number*-th from the newest, 1 being the newest."""
-        match = next(islice(reversed(self.live.values()), number - 1, None), None)
-        return None if match is None else match.seen
+        return next(islice(reversed(self.live), number - 1, None), None)
 
-    def newest_first(self) -> Iterator[Seen]:
+    def newest_first(self) -> Iterator[Place]:
         """Go through the live matches that are remembered."""
-        return (match.seen for match in reversed(self.live.values()))
+        return reversed(self.live)
 
-    def values_newest_first(self, path: Path) -> Iterator[Seen]:
+    def values_newest_first(self, path: Path) -> Iterator[Place]:
         """Go through the latest live match of each value at *path*, newest first."""
         index = [need.path for need in self.needs.distinct].index(path)
         met: set[str] = set()
-        for match in reversed(self.live.values()):
+        for place, match in reversed(self.live.items()):
             value = match.others[index]
             if value is not None and value not in met:
                 met.add(value)
-                yield match.seen
+                yield place
 
     def freeze(self) -> FrozenHistory:
         """Return all that is needed to go on."""
         undo = FrozenUndo(
-            None if self._last is None else place_of(self._last),
-            tuple((place_of(seen), value, others) for seen, value, others in self.live.values()),
-            tuple((value, at) for value, at in self.known.items() if not self._is_live(value, at)),
+            self._last,
+            tuple(self.live.values()),
+            tuple(self.gone.items()),
             tuple((value, tuple(times)) for value, times in self.waiting.items()),
         )
         sums = tuple(running.freeze() for running in self.sums)
@@ -185,17 +192,6 @@ class UndoableHistory(History):
         if frozen.undo is None:
             return
         self._last = frozen.undo.last
-        for place, value, others in frozen.undo.live:
-            self._put(LiveMatch(place, value, others))
-        self._know_again(dict(frozen.undo.known))
+        self.live.update(zip(map(_place, frozen.undo.live), frozen.undo.live, strict=True))
+        self.gone.update(frozen.undo.gone)
         self.waiting.update((value, deque(times)) for value, times in frozen.undo.waiting)
-
-    def _is_live(self, value: str, at: Instant) -> bool:
-        """Tell whether the newest live match of *value* is from *at*; it need not be said twice."""
-        identities = self._by_value.get(value)
-        return identities is not None and self.live[identities[-1]].seen.at == at
-
-    def _know_again(self, said: dict[str, Instant]) -> None:
-        live = {match.value: match.seen.at for match in self.live.values()}
-        known = {value: at for value, at in live.items() if value is not None} | said
-        self.known.update(sorted(known.items(), key=lambda pair: pair[1]))

@@ -4,10 +4,9 @@ import pytest
 
 from shared.instants import DAY, Micros
 from shared.journey.matchers import reader_of
-from shared.journey.moves import Identity
 from shared.journey.needs import SumNeed
 from shared.journey.sums import FINAL, RunningSum
-from shared.touchpoints import JsonValue
+from shared.touchpoints import JsonValue, Place
 from tests.fixtures.small_models import day, touch
 
 PATH = ("properties", "value")
@@ -17,10 +16,10 @@ def running(within: Micros | None, keep_for: Micros | None = FINAL) -> RunningSu
     return RunningSum(SumNeed(PATH, reader_of(PATH), within), keep_for)
 
 
-def add(to: RunningSum, at: float, value: JsonValue) -> Identity:
+def add(to: RunningSum, at: float, value: JsonValue) -> Place:
     seen = touch("a", at)
     to.add(seen, value)
-    return Identity(seen.source, seen.event_id)
+    return seen.place
 
 
 def test_a_sum_is_exact_in_what_is_written() -> None:
