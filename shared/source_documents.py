@@ -32,11 +32,17 @@ LONGEST_TEXT: Final = 2_000
 FASTEST: Final = 1_000_000
 """Touchpoints a second, and at once, at most."""
 
+HAS_TOPICS: Final = frozenset({Vendor.SES})
+"""Whose hooks name the topics that may deliver."""
+
 _NO_RATE: Final = 0.0
 _NO_TEXTS: Final[tuple[str, ...]] = ()
 _NO_COLUMNS: Final[Mapping[str, str]] = MappingProxyType({})
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.:\[\]-]+", re.ASCII)
 _URL: Final = re.compile(r"https?://[^/?#@\s]+[^\s]*")
+_TOPIC: Final = re.compile(
+    r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,256}", re.ASCII
+)
 _FIELD: Final = re.compile(
     r"event_id|type|channel|occurred_at|sent_at|text|customer\.[a-z][a-z0-9_]{0,31}"
     r"|(?:properties|traits|context)\..{1,200}"
@@ -91,8 +97,7 @@ def document_of(settings: SourceSettings) -> JsonObject:
         "unknown_types": settings.unknown_types.value,
         "allowed_origins": list(settings.allowed_origins),
         "hooks": {
-            vendor.value: {"secrets": list(hook.secrets), "url": hook.url}
-            for vendor, hook in settings.hooks.items()
+            vendor.value: _hook_document(vendor, hook) for vendor, hook in settings.hooks.items()
         },
         "phone_region": settings.phone_region,
         "column_map": dict(settings.column_map),
@@ -154,12 +159,33 @@ def _rate_limit(reading: ObjectReading) -> RateLimit:
 
 
 def _hooks(reading: ObjectReading) -> Mapping[Vendor, Hook]:
-    listed = {vendor: reading.inner(vendor.value, _hook, None) for vendor in Vendor}
+    listed = {vendor: reading.inner(vendor.value, _reader_of(vendor), None) for vendor in Vendor}
     return MappingProxyType({vendor: hook for vendor, hook in listed.items() if hook is not None})
 
 
-def _hook(reading: ObjectReading) -> Hook:
-    return Hook(reading.member("secrets", _texts, _NO_TEXTS), reading.member("url", _url, None))
+def _reader_of(vendor: Vendor) -> Callable[[ObjectReading], Hook]:
+    def read(reading: ObjectReading) -> Hook:
+        return Hook(
+            secrets=reading.member("secrets", _texts, _NO_TEXTS),
+            url=reading.member("url", _url, None),
+            topics=reading.member("topics", _topics, _NO_TEXTS) if vendor in HAS_TOPICS else (),
+        )
+
+    return read
+
+
+def _hook_document(vendor: Vendor, hook: Hook) -> JsonObject:
+    document: JsonObject = {"secrets": list(hook.secrets), "url": hook.url}
+    return {**document, "topics": list(hook.topics)} if vendor in HAS_TOPICS else document
+
+
+def _topics(value: JsonValue) -> tuple[str, ...]:
+    topics = _texts(value)
+    if all(_TOPIC.fullmatch(topic) for topic in topics):
+        return topics
+    raise ValueError(
+        "must be ARNs of Amazon SNS topics, such as arn:aws:sns:eu-west-1:123456789012:ses-events"
+    )
 
 
 def _choice(kind: type[Choice]) -> Callable[[JsonValue], Choice]:

@@ -60,11 +60,14 @@ class Hook:
     """How a vendor's webhooks are verified.
 
     Any of ``secrets`` may have signed, so that a secret can be rotated. ``url`` is the address as
-    it was entered at the vendor, for vendors that sign it; None where none was given.
+    it was entered at the vendor, for vendors that sign it; None where none was given. ``topics``
+    are the topics of Amazon SNS that may deliver, by their ARN: its signature is the same for
+    everybody's.
     """
 
-    secrets: tuple[str, ...] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False, default=())
     url: str | None = None
+    topics: tuple[str, ...] = ()
 
 
 def _nothing() -> Mapping[str, str]:
@@ -81,7 +84,7 @@ class SourceSettings:
 
     Attributes:
         links: Which touchpoints may join identifiers.
-        types: The known types; none means that every type is known.
+        types: The known types; none means those of the catalogue.
         rate_limit: None for no limit.
         unknown_types: What happens to types that are not known.
         allowed_origins: Pages that may post, as ``Origin`` spells them; none means all.
@@ -103,10 +106,6 @@ class SourceSettings:
     column_map: Mapping[str, str] = field(default_factory=_nothing)
     skew_limit: Micros = DEFAULT_SKEW_LIMIT
     historical: bool = False
-
-    def knows_type(self, name: str) -> bool:
-        """Tell whether *name* is among the known types of the source."""
-        return not self.types or name in self.types
 
     def allows_origin(self, origin: str) -> bool:
         """Tell whether pages of *origin* may post; origins compare as browsers spell them."""

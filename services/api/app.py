@@ -26,6 +26,7 @@ from services.api.routes import (
     stage_models,
     stages,
     timelines,
+    touchpoint_types,
     verification,
 )
 from services.api.validation import install_validation
@@ -45,6 +46,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     receipts.router,
     stages.router,
     stage_models.router,
+    touchpoint_types.router,
     ledger.router,
     quarantine.router,
     verification.router,

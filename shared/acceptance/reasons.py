@@ -26,7 +26,7 @@ class Reason(StrEnum):
     BLOCKED_IDENTIFIER = "blocked_identifier"
     """Nothing is left once blocked identifiers are dropped."""
     UNKNOWN_TYPE = "unknown_type"
-    """The source refuses touchpoint types it does not list."""
+    """The source refuses touchpoint types that are not known."""
 
 
 class Flag(StrEnum):
@@ -45,6 +45,6 @@ class Flag(StrEnum):
     BLOCKED_IDENTIFIER = "blocked_identifier"
     """An identifier that the policy blocks was dropped."""
     UNKNOWN_TYPE = "unknown_type"
-    """The source lists its touchpoint types, and this is none of them."""
+    """It is none of the known types of its source."""
     EMAIL_NOT_NORMALISED = EMAIL_NOT_NORMALISED
     PHONE_NOT_NORMALISED = PHONE_NOT_NORMALISED

@@ -1,11 +1,12 @@
-"""What happened: a touchpoint's type, and whether its source lists it; pure."""
+"""What happened: a touchpoint's type, and whether it is a known one; pure."""
 
 import re
 from typing import Final
 
 from shared.acceptance.faults import Findings
 from shared.acceptance.reasons import Flag, Reason
-from shared.sources import Source, UnknownTypes
+from shared.catalogue.types import catalogued_names
+from shared.sources import Source, SourceSettings, UnknownTypes
 
 TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ .:$/-]{0,127}")
 
@@ -17,8 +18,15 @@ def check_type(name: str, source: Source, found: Findings) -> None:
     if not TYPE.fullmatch(name):
         message = "must be 1-128 letters, digits or _ .:$/- and begin with a letter or digit"
         found.fault("type", Reason.INVALID_VALUE, message)
-    elif not source.settings.knows_type(name):
+    elif not is_known(name, source.settings):
         _treat_unknown(source, found)
+
+
+def is_known(name: str, settings: SourceSettings) -> bool:
+    """Tell whether a type is among those that the source lists; without a list, the catalogue."""
+    if settings.types:
+        return name in settings.types
+    return settings.unknown_types is UnknownTypes.ACCEPT or name in catalogued_names()
 
 
 def _treat_unknown(source: Source, found: Findings) -> None:
@@ -28,5 +36,8 @@ def _treat_unknown(source: Source, found: Findings) -> None:
         case UnknownTypes.FLAG:
             found.flag(Flag.UNKNOWN_TYPE)
         case UnknownTypes.REJECT:
-            message = f"must be one of the types that the source {source.name} lists"
+            message = (
+                f"must be one of the types that the source {source.name} lists, "
+                "or where it lists none, that GET /v1/touchpoint-types does"
+            )
             found.fault("type", Reason.UNKNOWN_TYPE, message)

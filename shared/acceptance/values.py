@@ -47,7 +47,7 @@ def read_object(raw: bytes) -> JsonObject:
         BadJsonError: *raw* is not JSON.
         Invalid: It is JSON, but no object or over a limit; ``faults`` name the first places.
     """
-    value = _read_any(raw)
+    value = read_any(raw)
     check_values(value)
     if not isinstance(value, dict):
         raise refusal([Fault("", Reason.NOT_AN_OBJECT, "must be a JSON object")])
@@ -76,8 +76,15 @@ def is_json(raw: bytes) -> bool:
     return True
 
 
-def _read_any(raw: bytes) -> JsonValue:
-    """Read JSON that msgspec refuses for its values, too; these come out as faults later."""
+def read_any(raw: bytes) -> JsonValue:
+    """Read any JSON, also what msgspec refuses for its values: that comes out as faults later.
+
+    Nothing is checked against a limit but the depth, and NUL may still be in it.
+
+    Raises:
+        BadJsonError: *raw* is not JSON.
+        Invalid: It is nested too deep to be read.
+    """
     try:
         return _any.decode(raw)
     except RecursionError:

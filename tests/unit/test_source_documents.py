@@ -37,6 +37,20 @@ def test_nothing_set_means_the_defaults() -> None:
     assert settings_of({"types": None, "rate_limit": None, "hooks": None}) == SourceSettings()
 
 
+def test_hooks_of_ses_name_the_topics_that_may_deliver_and_others_have_none() -> None:
+    topic = "arn:aws:sns:eu-west-1:123456789012:ses-events"
+    read = settings_of({"hooks": {"ses": {"topics": [topic]}}})
+    assert read.hooks[Vendor.SES] == Hook(topics=(topic,))
+    assert settings_of(document_of(read)) == read
+    with pytest.raises(Invalid) as refused:
+        settings_of({"hooks": {"stripe": {"topics": [topic]}, "ses": {"topics": ["ses-events"]}}})
+    paths = [(fault.path, fault.code) for fault in refused.value.faults]
+    assert paths == [
+        ("settings.hooks.ses.topics", "invalid_value"),
+        ("settings.hooks.stripe.topics", "unknown_field"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -133,12 +147,6 @@ def test_a_source_is_made_of_a_name_a_channel_and_settings() -> None:
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(Invalid):
         source_of(name, "web")
-
-
-def test_types_are_known_when_listed_or_when_none_is() -> None:
-    assert SourceSettings().knows_type("anything")
-    assert SourceSettings(types=frozenset({"a"})).knows_type("a")
-    assert not SourceSettings(types=frozenset({"a"})).knows_type("b")
 
 
 def test_origins_are_allowed_when_listed_or_when_none_is() -> None:

@@ -7,7 +7,7 @@ as a whole (no signature, not JSON); nothing of such a delivery is kept.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import msgspec
@@ -29,6 +29,7 @@ class Delivery:
         query: The query string as sent, without its ``?``.
         received_at: Our own time of receipt.
         source: Whose touchpoints these are; its settings hold the secrets of its hooks.
+        fetched: What was fetched for it from elsewhere, by address: an adapter cannot.
     """
 
     body: bytes
@@ -37,6 +38,7 @@ class Delivery:
     query: bytes
     received_at: Instant
     source: Source
+    fetched: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Document(msgspec.Struct, frozen=True):

@@ -180,18 +180,34 @@ KNOWN = frozenset({"page_viewed"})
 def test_a_type_that_the_source_lists_is_known(treatment: UnknownTypes) -> None:
     settings = SourceSettings(types=KNOWN, unknown_types=treatment)
     assert not accepted(item_with(), terms_with(settings)).data.flags
-    anything = SourceSettings(unknown_types=treatment)
-    assert not accepted(item_with(type="new"), terms_with(anything)).data.flags
+
+
+@pytest.mark.parametrize("treatment", list(UnknownTypes))
+@pytest.mark.parametrize("name", ["store_sale", "Order Completed", "email_link_clicked"])
+def test_without_a_list_the_catalogue_s_types_are_known(treatment: UnknownTypes, name: str) -> None:
+    settings = SourceSettings(unknown_types=treatment)
+    assert not accepted(item_with(type=name), terms_with(settings)).data.flags
+
+
+def test_a_list_stands_for_itself_without_the_catalogue() -> None:
+    settings = SourceSettings(types=KNOWN, unknown_types=UnknownTypes.REJECT)
+    item = item_with(type="store_sale")
+    assert faults_of(item, terms_with(settings)) == [("type", "unknown_type")]
+
+
+def test_without_a_list_and_without_a_wish_every_type_is_taken_as_it_is() -> None:
+    assert not accepted(item_with(type="new")).data.flags
 
 
 def test_a_source_may_accept_flag_or_reject_types_it_does_not_list() -> None:
     item = item_with(type="new")
-    settings = SourceSettings(types=KNOWN, unknown_types=UnknownTypes.ACCEPT)
-    assert accepted(item, terms_with(settings)).data.flags == ()
-    settings = SourceSettings(types=KNOWN, unknown_types=UnknownTypes.FLAG)
-    assert accepted(item, terms_with(settings)).data.flags == ("unknown_type",)
-    settings = SourceSettings(types=KNOWN, unknown_types=UnknownTypes.REJECT)
-    assert faults_of(item, terms_with(settings)) == [("type", "unknown_type")]
+    for types in (KNOWN, frozenset[str]()):
+        settings = SourceSettings(types=types, unknown_types=UnknownTypes.ACCEPT)
+        assert accepted(item, terms_with(settings)).data.flags == ()
+        settings = SourceSettings(types=types, unknown_types=UnknownTypes.FLAG)
+        assert accepted(item, terms_with(settings)).data.flags == ("unknown_type",)
+        settings = SourceSettings(types=types, unknown_types=UnknownTypes.REJECT)
+        assert faults_of(item, terms_with(settings)) == [("type", "unknown_type")]
 
 
 @pytest.mark.parametrize(
