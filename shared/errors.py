@@ -20,6 +20,7 @@
     - UnsupportedMedia    a content type that this route does not read
   x LogDamaged            a record of the log does not match its checksum; never skipped silently
   x SetupError            the surroundings are not fit to start in; a sentence for a person
+    - InUse               another process has it open
 
 HTTP statuses are in one place only: ``shared/http/problems.py``.
 """
@@ -181,3 +182,9 @@ class SetupError(JourneylineError):
     """The surroundings are not fit to start in; the message says what to do."""
 
     code = "setup"
+
+
+class InUse(SetupError):
+    """Another process has it open."""
+
+    code = "in_use"

@@ -50,6 +50,18 @@ INGEST_INFLIGHT_EVENTS: Final = Gauge(
     "ingest_inflight_events", "Records handed to the log and not yet durable."
 )
 
+SPOOL_DEPTH_EVENTS: Final = Gauge(
+    "spool_depth_events", "Records that wait in the spools of this process for the log."
+)
+SPOOL_BYTES: Final = Gauge("spool_bytes", "What these records take on the disk.")
+SPOOL_OLDEST_AGE_SECONDS: Final = Gauge(
+    "spool_oldest_age_seconds", "How long the oldest of them has waited; 0 when there is none."
+)
+SPOOL_SPOOLED: Final = Counter("spool_spooled_total", "Records that went into the spool.")
+SPOOL_DRAINED: Final = Counter(
+    "spool_drained_total", "Records that the log confirmed and the spool let go of."
+)
+
 CLASSIFIER_LAG_EVENTS: Final = Gauge(
     "classifier_lag_events", "Records of the log not yet classified.", ("partition",)
 )

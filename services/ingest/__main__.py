@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack, closing
+from pathlib import Path
 
 from services.ingest.app import build_ingest, create_app
 from services.ingest.settings import IngestSettings
@@ -10,6 +11,8 @@ from shared.http.health import not_stopping
 from shared.http.server import listen, serve
 from shared.lifecycle import run_service
 from shared.log.embedded import open_embedded_log
+from shared.log.port import LogWriter
+from shared.log.spool_writer import spooling
 from shared.storage.directory import DirectoryCache
 from shared.storage.engine import open_engine
 
@@ -23,6 +26,10 @@ async def run(settings: IngestSettings, stopping: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(closing(listen(settings.host, settings.port)))
         log = await stack.enter_async_context(open_embedded_log(settings.log_path))
+        writer: LogWriter = log.writer
+        if settings.spool_path:
+            spool = spooling(writer, Path(settings.spool_path), wall_clock, settings.spool_limits)
+            writer = await stack.enter_async_context(spool)
         engine = await stack.enter_async_context(
             open_engine(
                 settings.database_url, pool_size=settings.pool_size, name="journeyline-ingest"
@@ -32,7 +39,7 @@ async def run(settings: IngestSettings, stopping: asyncio.Event) -> None:
             DirectoryCache(engine, settings.pepper, wall_clock)
         )
         ingest = build_ingest(
-            log=log.writer,
+            log=writer,
             directory=directory,
             clock=wall_clock,
             most_bytes_in_flight=settings.bytes_in_flight,

@@ -18,7 +18,7 @@ from shared.acceptance.terms import Terms
 from shared.acceptance.verdicts import Verdict, verdict_on
 from shared.clock import Clock
 from shared.http.problems import TooManyRequests
-from shared.log.port import Entry, LogWriter
+from shared.log.port import SPOOL, Entry, LogWriter
 from shared.metrics import INGEST_APPEND_SECONDS, INGEST_INFLIGHT_EVENTS
 from shared.records import Record, encode, key_of
 from shared.sources import Source
@@ -62,8 +62,8 @@ class Intake:
             corrects_skew=corrects_skew,
         )
         records = await _in_turns(judge_all(sent, terms))
-        await self.append(records)
-        return verdict_on(source.name, records)
+        is_spooled = await self.append(records)
+        return verdict_on(source.name, records, is_spooled=is_spooled)
 
     async def take_in_delivery(
         self, adapter: Adapter, delivery: Delivery, *, historical: bool = False
@@ -109,23 +109,27 @@ class Intake:
             count_throttled(items)
             raise
 
-    async def append(self, records: Sequence[Record]) -> None:
+    async def append(self, records: Sequence[Record]) -> bool:
         """Make *records* durable.
+
+        Returns:
+            Whether any of them lie in the spool, to go to the log later.
 
         Raises:
             LogUnavailable: It was not confirmed that they are.
         """
         if not records:
-            return
+            return False
         entries = [Entry(key_of(record), encode(record)) for record in records]
         INGEST_INFLIGHT_EVENTS.inc(len(entries))
         began = perf_counter()
         try:
-            await self.log.append(entries)
+            positions = await self.log.append(entries)
         finally:
             INGEST_INFLIGHT_EVENTS.dec(len(entries))
             INGEST_APPEND_SECONDS.observe(perf_counter() - began)
         count_records(records)
+        return any(position.topic == SPOOL for position in positions)
 
 
 async def _in_turns(judging: Iterable[T]) -> list[T]:

@@ -7,6 +7,8 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.ingest.limits import MOST_BYTES_IN_FLIGHT
+from shared.instants import HOUR
+from shared.log.spool import SpoolLimits
 
 PREFIX: Final = "INGEST_"
 _MIB: Final = 1 << 20
@@ -31,6 +33,29 @@ class IngestSettings(BaseSettings):
     bytes_in_flight: Annotated[
         int, Field(ge=32 * _MIB, description="what all requests may hold together")
     ] = MOST_BYTES_IN_FLIGHT
+
+    spool_path: Annotated[
+        str,
+        Field(description="a folder on a disk that outlives the process; empty: no spool"),
+    ] = ""
+    spool_bytes: Annotated[int, Field(ge=_MIB, description="what a spool may take of it")] = (
+        256 * _MIB
+    )
+    spool_hours: Annotated[
+        int, Field(ge=1, description="how long a record may wait before no more are taken in")
+    ] = 24
+    spool_reserve_bytes: Annotated[
+        int, Field(ge=0, description="what must stay free of that disk")
+    ] = 64 * _MIB
+
+    @property
+    def spool_limits(self) -> SpoolLimits:
+        """What a spool takes in."""
+        return SpoolLimits(
+            most_bytes=self.spool_bytes,
+            most_age=self.spool_hours * HOUR,
+            reserve_bytes=self.spool_reserve_bytes,
+        )
 
     @property
     def pepper(self) -> bytes:

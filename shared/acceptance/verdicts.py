@@ -28,20 +28,29 @@ class ItemVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """How many items of a request were accepted and rejected, and each of them in order."""
+    """How many items of a request were accepted and rejected, and each of them in order.
+
+    ``durability`` stands there if some of them wait in this server's spool until the log is back:
+    durable, but not yet on their way to the timelines.
+    """
 
     source: str
     accepted: int
     rejected: int
+    durability: Literal["spooled"] | msgspec.UnsetType = msgspec.UNSET
     results: list[ItemVerdict]
 
 
-def verdict_on(source: str, records: Sequence[Record]) -> Verdict:
+def verdict_on(source: str, records: Sequence[Record], *, is_spooled: bool = False) -> Verdict:
     """Return the verdict on a request whose items became *records*, in order."""
     results = [_item_verdict(index, record) for index, record in enumerate(records)]
     accepted = sum(result.status == "accepted" for result in results)
     return Verdict(
-        source=source, accepted=accepted, rejected=len(results) - accepted, results=results
+        source=source,
+        accepted=accepted,
+        rejected=len(results) - accepted,
+        durability="spooled" if is_spooled else msgspec.UNSET,
+        results=results,
     )
 
 

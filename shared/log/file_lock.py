@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared.errors import SetupError
+from shared.errors import InUse, SetupError
 
 
 @contextmanager
@@ -15,7 +15,8 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the lock beside *path*, which is given up when the process ends in whatever way.
 
     Raises:
-        SetupError: another process holds it, or the folder cannot be written to.
+        InUse: another process holds it.
+        SetupError: the folder cannot be written to.
     """
     lock = path.with_name(f"{path.name}.lock")
     try:
@@ -28,7 +29,7 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
         if error.errno not in {errno.EAGAIN, errno.EACCES}:
             raise SetupError(f"{lock}: {error.strerror}; choose a local folder") from error
-        raise SetupError(
+        raise InUse(
             f"{path} is open in another process; stop that one, or choose another file"
         ) from error
     try:

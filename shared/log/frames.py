@@ -30,6 +30,9 @@ _LEAST_LOCAL: Final = (PAGE_BYTES - 12) * 32 // 255 - 23
 
 LEAD_BYTES: Final = _LEAST_LOCAL
 
+_CELL_BYTES: Final = 16
+"""What a row takes in the tree beside its payload: id, lengths, pointers."""
+
 _LEAD: Final = struct.Struct(f"<IqII{LEAD_BYTES - 20}x")
 _CHECKED: Final = struct.Struct("<IQqII")
 
@@ -84,6 +87,14 @@ def bytes_in_tree(frame_bytes: int) -> int:
         return payload
     spared = _LEAST_LOCAL + (payload - _LEAST_LOCAL) % (PAGE_BYTES - 4)  # K
     return spared if spared <= _MOST_LOCAL else _LEAST_LOCAL
+
+
+def bytes_on_disk(content_bytes: int) -> int:
+    """Return what a record takes of the file if key and value have *content_bytes* together."""
+    frame_bytes = LEAD_BYTES + content_bytes + _padding(content_bytes)
+    tree_bytes = bytes_in_tree(frame_bytes)
+    pages = -(-max(0, frame_bytes - tree_bytes) // (PAGE_BYTES - 4))
+    return tree_bytes + _CELL_BYTES + pages * PAGE_BYTES
 
 
 def _padding(content_bytes: int) -> int:

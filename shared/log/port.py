@@ -8,13 +8,16 @@ which they were appended, and offsets of a partition rise; they may have gaps on
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from shared.instants import Instant
 
+SPOOL: Final = "spool"
+"""The topic of positions that lie in a spool: the record is durable, but in no log yet."""
+
 
 class Position(NamedTuple):
-    """Where a record lies in the log."""
+    """Where a record lies in the log, or in the spool in front of it."""
 
     topic: str
     partition: int

@@ -119,7 +119,7 @@ def open_file(path: Path, *, topic: str, partitions: int) -> LogFile:
         with closing(write_connection(path)) as connection:
             if is_new:
                 _create(connection, topic, partitions)
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
             file = _verified(connection, path, topic)
         path.chmod(0o600)  # also of one that was copied here; SQLite's own files follow it
     except OSError as error:
@@ -160,10 +160,15 @@ def _create(connection: sqlite3.Connection, topic: str, partitions: int) -> None
     connection.execute("COMMIT")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Let the names in *folder* survive a power cut.
+
+    Raises:
+        OSError: the disk did not confirm.
+    """
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(handle)  # the name of a new file must survive a power cut, too
+        os.fsync(handle)
     finally:
         os.close(handle)
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from shared.clock import wall_clock
 from shared.log.embedded import open_embedded_log
 from shared.log.port import Entry, LogReader, LogRecord, LogWriter, Position
+from shared.log.spool_writer import spooling
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,24 @@ class EmbeddedLogUnderTest:
         """See ``LogUnderTest.open``."""
         async with open_embedded_log(self.folder / "log.sqlite", reserve_bytes=0) as log:
             yield OpenLog(log.writer, log.reader())
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledLogUnderTest:
+    """The embedded log behind a spool, both in a folder of the test's own."""
+
+    folder: Path
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[OpenLog]:
+        """See ``LogUnderTest.open``."""
+        spools = self.folder / "spools"
+        spools.mkdir(exist_ok=True)
+        async with (
+            EmbeddedLogUnderTest(self.folder).open() as log,
+            spooling(log.writer, spools, wall_clock) as writer,
+        ):
+            yield OpenLog(writer, log.reader)
 
 
 async def seek_to_start(reader: LogReader) -> None:

@@ -14,6 +14,7 @@ from shared.log.port import Entry, LogRecord
 from tests.contract.logs import (
     EmbeddedLogUnderTest,
     LogUnderTest,
+    SpooledLogUnderTest,
     by_position,
     read_records,
     seek_to_start,
@@ -28,6 +29,7 @@ BOUND = 30.0
 LOGS: dict[str, Callable[[Path], LogUnderTest]] = {
     "embedded": EmbeddedLogUnderTest,
     "memory": lambda _: InMemoryLog(),
+    "spooled": SpooledLogUnderTest,
 }
 
 

@@ -5,7 +5,9 @@ import base64
 import gzip
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -20,12 +22,14 @@ from shared.errors import NotFound
 from shared.http.front import Front
 from shared.instants import datetime_of
 from shared.keys import Scope
+from shared.log.port import LogWriter
 from shared.records import Record, RejectedRecord, TouchpointRecord, decode
 from shared.sources import RateLimit, SourceSettings
 from shared.touchpoints import JsonValue
 from tests.fakes.directory import InMemoryDirectory, writer_of
 from tests.fakes.known_keys import secret
 from tests.fakes.log import InMemoryLog, InMemoryWriter
+from tests.fixtures.spools import SpooledLog
 from tests.strategies.items import NOW, as_json, item_with, source_with
 
 PATH = "/v1/touchpoints"
@@ -57,7 +61,7 @@ class System:
 
     client: httpx.AsyncClient
     log: InMemoryLog
-    writer: InMemoryWriter
+    writer: LogWriter
     directory: InMemoryDirectory
 
     async def post(
@@ -79,7 +83,12 @@ class System:
 @pytest.fixture
 async def system() -> AsyncIterator[System]:
     log = InMemoryLog(partitions=1)
-    writer = InMemoryWriter(log)
+    async with system_on(log, InMemoryWriter(log)) as system:
+        yield system
+
+
+@asynccontextmanager
+async def system_on(log: InMemoryLog, writer: LogWriter) -> AsyncIterator[System]:
     directory = InMemoryDirectory(SOURCES, HOLDERS)
     ingest = build_ingest(log=writer, directory=directory, clock=lambda: NOW)
     transport = httpx.ASGITransport(Front(ingest.hot_routes, nothing_else))
@@ -467,7 +476,21 @@ class TestOutages:
         problem_of(answer, 503, "database_unavailable")
         assert int(answer.headers["retry-after"]) >= 1
 
-    async def test_readiness_asks_the_log_and_the_keys(self) -> None:
+    async def test_what_waits_in_the_spool_is_accepted_and_the_answer_says_so(tmp_path: Path) -> None:
+    spooled = SpooledLog(tmp_path / "spools")
+    async with spooled.open() as writer, system_on(spooled.log, writer) as system:
+        at_once = await system.post(item_with())
+        assert "durability" not in at_once.json()
+        spooled.faults.away = True
+        answer = await system.post([item_with(event_id="e-2"), {}])
+        assert (answer.status_code, answer.json()["durability"]) == (202, "spooled")
+        assert (answer.json()["accepted"], answer.json()["rejected"]) == (1, 1)
+        spooled.faults.away = False
+        await spooled.until_holds(3)
+    assert {record.id for record in system.records} >= {"e-1", "e-2"}
+
+
+async def test_readiness_asks_the_log_and_the_keys(self) -> None:
         writer = InMemoryWriter(InMemoryLog())
         directory = InMemoryDirectory([], {})
         checks = build_ingest(log=writer, directory=directory, clock=lambda: NOW).checks

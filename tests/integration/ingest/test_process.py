@@ -147,6 +147,20 @@ async def test_a_port_in_use_ends_it_with_a_sentence(
     assert b"Traceback" not in told
 
 
+async def test_a_spool_needs_a_folder_that_somebody_made(database_url: str, tmp_path: Path) -> None:
+    environment = {
+        "INGEST_DATABASE_URL": database_url,
+        "INGEST_LOG_PATH": str(tmp_path / "log.sqlite"),
+        "INGEST_PORT": str(free_port()),
+        "INGEST_SPOOL_PATH": str(tmp_path / "spools"),
+        "KEY_PEPPER": PEPPER,
+    }
+    with process_with(environment) as process:
+        _, told = await asyncio.to_thread(process.communicate, timeout=BOUND)
+    assert process.returncode == 1
+    assert b"spools is no folder; make it, on a disk that outlives this process" in told
+
+
 async def test_missing_settings_end_it_with_their_names() -> None:
     with process_with({"INGEST_PORT": "many"}) as process:
         _, told = await asyncio.to_thread(process.communicate, timeout=BOUND)
