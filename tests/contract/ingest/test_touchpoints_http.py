@@ -61,7 +61,7 @@ class System:
 
     client: httpx.AsyncClient
     log: InMemoryLog
-    writer: LogWriter
+    writer: InMemoryWriter
     directory: InMemoryDirectory
 
     async def post(
@@ -83,17 +83,20 @@ class System:
 @pytest.fixture
 async def system() -> AsyncIterator[System]:
     log = InMemoryLog(partitions=1)
-    async with system_on(log, InMemoryWriter(log)) as system:
-        yield system
+    writer = InMemoryWriter(log)
+    directory = InMemoryDirectory(SOURCES, HOLDERS)
+    async with client_of(writer, directory) as client:
+        yield System(client, log, writer, directory)
 
 
 @asynccontextmanager
-async def system_on(log: InMemoryLog, writer: LogWriter) -> AsyncIterator[System]:
-    directory = InMemoryDirectory(SOURCES, HOLDERS)
+async def client_of(
+    writer: LogWriter, directory: InMemoryDirectory
+) -> AsyncIterator[httpx.AsyncClient]:
     ingest = build_ingest(log=writer, directory=directory, clock=lambda: NOW)
     transport = httpx.ASGITransport(Front(ingest.hot_routes, nothing_else))
     async with httpx.AsyncClient(transport=transport, base_url=f"https://{HOST}") as client:
-        yield System(client, log, writer, directory)
+        yield client
 
 
 def problem_of(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
@@ -476,21 +479,7 @@ class TestOutages:
         problem_of(answer, 503, "database_unavailable")
         assert int(answer.headers["retry-after"]) >= 1
 
-    async def test_what_waits_in_the_spool_is_accepted_and_the_answer_says_so(tmp_path: Path) -> None:
-    spooled = SpooledLog(tmp_path / "spools")
-    async with spooled.open() as writer, system_on(spooled.log, writer) as system:
-        at_once = await system.post(item_with())
-        assert "durability" not in at_once.json()
-        spooled.faults.away = True
-        answer = await system.post([item_with(event_id="e-2"), {}])
-        assert (answer.status_code, answer.json()["durability"]) == (202, "spooled")
-        assert (answer.json()["accepted"], answer.json()["rejected"]) == (1, 1)
-        spooled.faults.away = False
-        await spooled.until_holds(3)
-    assert {record.id for record in system.records} >= {"e-1", "e-2"}
-
-
-async def test_readiness_asks_the_log_and_the_keys(self) -> None:
+    async def test_readiness_asks_the_log_and_the_keys(self) -> None:
         writer = InMemoryWriter(InMemoryLog())
         directory = InMemoryDirectory([], {})
         checks = build_ingest(log=writer, directory=directory, clock=lambda: NOW).checks
@@ -550,3 +539,19 @@ async def test_json_of_every_kind_as_body_is_never_a_server_error(system: System
     for value in values:
         answer = await system.post(json.dumps(value).encode())
         assert answer.status_code == 422, value
+
+
+async def test_what_waits_in_the_spool_is_accepted_and_the_answer_says_so(tmp_path: Path) -> None:
+    spooled = SpooledLog(tmp_path / "spools")
+    directory = InMemoryDirectory(SOURCES, HOLDERS)
+    async with spooled.open() as writer, client_of(writer, directory) as client:
+        at_once = await client.post(PATH, json=item_with(), headers=WRITE_KEY)
+        assert "durability" not in at_once.json()
+        spooled.faults.away = True
+        items = [item_with(event_id="e-2"), {}]
+        answer = await client.post(PATH, json=items, headers=WRITE_KEY)
+        assert (answer.status_code, answer.json()["durability"]) == (202, "spooled")
+        assert (answer.json()["accepted"], answer.json()["rejected"]) == (1, 1)
+        spooled.faults.away = False
+        await spooled.until_holds(3)
+    assert {decode(value).id for value in spooled.values()} >= {"e-1", "e-2"}
