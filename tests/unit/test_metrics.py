@@ -6,7 +6,7 @@ from shared import metrics
 from shared.metrics import count_request, note_build
 
 KINDS = (Counter, Gauge, Histogram)
-UNITS = ("_total", "_seconds", "_info", "_events", "_open")
+UNITS = ("_total", "_seconds", "_bytes", "_info", "_events", "_open")
 
 
 def ours() -> list[str]:
