@@ -58,7 +58,7 @@ async def test_what_the_log_refuses_is_durable_in_the_spool_and_drained_when_it_
         assert lie_in_the_spool(positions) == [True] * 3
         assert await writer.check() is None, "it takes records: it is ready"
         spooled.faults.away = False
-        await spooled.until_holds(3)
+        await spooled.until_drained(writer)
     assert spooled.values() == [b"0", b"1", b"2"]
 
 
@@ -196,7 +196,7 @@ async def test_what_a_process_leaves_behind_is_drained_by_the_next_one_before_it
         await writer.append(entries(b"k", range(3, 6)))
         assert spooled.folders() == [folder]
         spooled.faults.away = False
-        await spooled.until_holds(6)
+        await spooled.until_drained(writer)
     assert first_of_each(spooled.values(b"k")) == [b"%d" % number for number in range(6)]
     assert spooled.folders() == [], "an empty spool leaves nothing"
 

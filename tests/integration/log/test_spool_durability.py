@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from shared.log.spool_writer import SpoolingWriter
-from tests.eventually import eventually
 from tests.fixtures.processes import ROOT
 from tests.fixtures.spools import SpooledLog, first_of_each
 from tests.integration.log.child import TASKS, value_of
@@ -64,7 +62,7 @@ async def test_killed_processes_lose_nothing_that_they_spooled_and_keep_the_orde
         )
     assert len(spooled.folders()) == 1, "each process went on where the last one was killed"
     async with spooled.open() as writer:
-        await eventually(lambda: _is_drained(writer))
+        await SpooledLog.until_drained(writer)
     for key, appends in acknowledged.items():
         values = first_of_each(spooled.values(key))
         assert values[: len(values_of(key, appends))] == values_of(key, appends)
@@ -84,7 +82,7 @@ async def test_a_drain_that_is_cut_off_again_and_again_doubles_but_loses_nothing
         if not spooled.folders():
             break
     async with spooled.open() as writer:
-        await eventually(lambda: _is_drained(writer))
+        await SpooledLog.until_drained(writer)
     assert len(spooled.values()) > len(set(spooled.values())), "no answer was lost: void"
     for key, appends in acknowledged.items():
         values = first_of_each(spooled.values(key))
@@ -107,16 +105,12 @@ async def test_a_torn_write_ahead_log_costs_the_tail_and_nothing_before_it(tmp_p
         with (torn.path / folder.name / "spool.sqlite-wal").open("r+b") as wal:
             wal.truncate(chance.randrange(wal_bytes))
         async with torn.open() as writer:
-            await eventually(lambda: _is_drained(writer))
+            await SpooledLog.until_drained(writer)
         fewest, most = min(fewest, len(torn.values())), max(most, len(torn.values()))
         for task in range(TASKS):
             values = torn.values(b"life-%d" % task)
             assert values == values_of(b"life-%d" % task, len(values) + 1)[: len(values)]
     assert fewest < most
-
-
-async def _is_drained(writer: SpoolingWriter) -> bool:
-    return writer.depth == 0
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not there to watch a sync")

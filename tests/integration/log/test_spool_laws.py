@@ -14,7 +14,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from shared.errors import LogUnavailable
 from shared.log.port import Entry
 from shared.log.spool_writer import SpoolingWriter
-from tests.eventually import eventually
 from tests.fixtures.spools import SpooledLog, first_of_each
 
 KEYS = st.sampled_from([b"a", b"b", b"c"])
@@ -105,10 +104,7 @@ class SpoolMachine(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
     async def _settle(self) -> None:
-        await eventually(self._is_drained)
-
-    async def _is_drained(self) -> bool:
-        return self.writer.depth == 0
+        await SpooledLog.until_drained(self.writer)
 
 
 TestSpool = SpoolMachine.TestCase
