@@ -13,7 +13,7 @@ from services.ingest.channels.table import HOOKS
 from services.ingest.intake import Intake
 from services.ingest.limits import MOST_BYTES_IN_FLIGHT, BytesInFlight, RateLimits
 from services.ingest.openapi import openapi_paths, openapi_schemas
-from services.ingest.routes import hooks, sdk_settings, segment, touchpoints
+from services.ingest.routes import cloudevents, hooks, sdk_settings, segment, touchpoints
 from services.ingest.senders import Directory
 from shared.clock import Clock
 from shared.http.asgi import by_method, respond
@@ -66,6 +66,7 @@ def build_ingest(
     return Ingest(
         hot_routes={
             touchpoints.PATH: touchpoints.touchpoints_endpoint(intake),
+            cloudevents.PATH: cloudevents.cloudevents_endpoint(intake),
             **segment.segment_endpoints(intake),
             **sdk_settings.sdk_settings_endpoints(intake),
             hooks.PATH: hooks.hooks_endpoint(intake, HOOKS),

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from services.ingest.channels.answers import Taken
-from services.ingest.routes import sdk_settings, segment
+from services.ingest.routes import cloudevents, sdk_settings, segment
 from shared.sources import Vendor
 from shared.touchpoints import JsonObject
 
@@ -26,6 +26,7 @@ _DELIVERY: Final[JsonObject] = {
 def channel_paths() -> JsonObject:
     """Return the members of ``paths`` for these routes."""
     return {
+        cloudevents.PATH: {"post": _post_cloudevents()},
         **{path: {"post": _post_segment(path)} for path in (*segment.CALLS, segment.BEACON)},
         JITSU: {"parameters": [_in_path("type")], "post": _post_segment(JITSU)},
         segment.METRICS: {"post": _post_metrics()},
@@ -37,6 +38,43 @@ def channel_paths() -> JsonObject:
 
 def _in_path(name: str) -> JsonObject:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _post_cloudevents() -> JsonObject:
+    event: JsonObject = {
+        "type": "object",
+        "required": ["specversion", "id", "source", "type"],
+        "properties": {
+            "specversion": {"const": "1.0"},
+            **{name: {"type": "string", "minLength": 1} for name in ("id", "source", "type")},
+            "subject": {"type": "string", "description": "the customer's `user_id`"},
+            "time": {"type": "string", "format": "date-time"},
+            "data": {"description": "become the touchpoint's properties"},
+        },
+    }
+    return {
+        "tags": ["ingest"],
+        "operationId": "post_cloudevents",
+        "summary": "Take CloudEvents in",
+        "description": "One event, structured or with its attributes as `ce-` headers, or a batch.",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/cloudevents+json": {"schema": event},
+                "application/cloudevents-batch+json": {"schema": {"type": "array", "items": event}},
+            },
+        },
+        "responses": {
+            "202": {"description": "every event is durable", "content": _TAKEN},
+            "400": {"description": "it is not JSON, or no event; nothing is left"},
+            "401": {"description": "no key, or none that is in force"},
+            "403": {"description": "a key, or a page, that may not do this"},
+            "413": {"description": "too many events or bytes; nothing is left"},
+            "415": {"description": "another format than JSON"},
+            "429": {"description": "the source sends too fast; see Retry-After"},
+            "503": {"description": "not durable; nothing is promised; see Retry-After"},
+        },
+    }
 
 
 def _post_segment(path: str) -> JsonObject:

@@ -90,6 +90,29 @@ async def source_of(principal: Principal, named: str | None, directory: Director
     return source
 
 
+async def identify(
+    posting: Posting, directory: Directory, named: str | None, *further: str | None
+) -> Source:
+    """Note at a request whose touchpoints it brings, and return that source.
+
+    Args:
+        posting: The request.
+        directory: Knows keys and sources.
+        named: The ``source`` parameter.
+        further: Keys from elsewhere in the request, which count where the headers have none.
+
+    Raises:
+        Unauthorized: There is no such key in force, or none was presented.
+        Forbidden: The key, or the page, may not post.
+        NotFound: There is no such source.
+        DatabaseUnavailable: Nobody can tell.
+    """
+    principal = await authenticated(posting, directory, *further)
+    posting.source = source = await source_of(principal, named, directory)
+    check_origin(posting.origin, source)
+    return source
+
+
 def check_origin(origin: str | None, source: Source) -> None:
     """Check that a page which posts may do so.
 

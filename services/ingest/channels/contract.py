@@ -83,6 +83,23 @@ class Ignored(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Misfit(Exception):
+    """An item that cannot be a touchpoint, for adapters to raise where they find out.
+
+    ``path`` is the sender's field at fault; ``message`` names it and says what would be right.
+    """
+
+    def __init__(self, path: str, code: str, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+        self.code = code
+        self.message = f"{path} {message}".strip()
+
+    def refused(self, raw: bytes, event_id: str | None = None) -> Refused:
+        """Return the item as one that is refused."""
+        return Refused(self.code, self.message, raw, self.path, event_id)
+
+
 Read: TypeAlias = Document | Refused | Ignored
 """What an adapter makes of one item of a delivery."""
 

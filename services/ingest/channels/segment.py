@@ -13,12 +13,11 @@ from typing import Final
 
 import msgspec
 
-from services.ingest.channels.contract import Delivery, Document, Read, Refused
+from services.ingest.channels.contract import Delivery, Document, Misfit, Read, Refused
 from services.ingest.channels.segment_items import item_of
 from services.ingest.channels.segment_messages import (
     BatchMembers,
     Kind,
-    Misfit,
     checked_message,
     coerced_message,
     sent_at_of,
@@ -185,7 +184,7 @@ def _read(raw: bytes, kind: Kind | None, members: BatchMembers) -> Read:
             return Document(item_of(message, kind, members), raw)
         return _read_kindly(raw, kind, members)
     except Misfit as misfit:
-        return Refused(misfit.code, misfit.message, raw, misfit.path, _message_id_in(raw))
+        return misfit.refused(raw, _message_id_in(raw))
 
 
 def _read_kindly(raw: bytes, kind: Kind | None, members: BatchMembers) -> Read:

@@ -7,7 +7,8 @@ the others are what somebody did. A group is an account: it never names a person
 from types import MappingProxyType
 from typing import Final
 
-from services.ingest.channels.segment_messages import BatchMembers, Kind, Message, Misfit
+from services.ingest.channels.contract import Misfit
+from services.ingest.channels.segment_messages import BatchMembers, Kind, Message
 from shared.acceptance.loose_times import loose_rfc3339
 from shared.acceptance.native import Given
 from shared.acceptance.reasons import Reason

@@ -11,6 +11,7 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 
 import msgspec
 
+from services.ingest.channels.contract import Misfit
 from shared.acceptance.limits import LONGEST_NAME
 from shared.acceptance.loose_times import loose_rfc3339
 from shared.acceptance.native import BoundedInteger, ShallowObject
@@ -33,16 +34,6 @@ class Kind(StrEnum):
     SCREEN = "screen"
     GROUP = "group"
     ALIAS = "alias"
-
-
-class Misfit(Exception):
-    """A message that cannot be a touchpoint; ``path`` is the member at fault."""
-
-    def __init__(self, path: str, code: str, message: str) -> None:
-        super().__init__(message)
-        self.path = path
-        self.code = code
-        self.message = f"{path} {message}"
 
 
 class Message(msgspec.Struct, rename="camel", kw_only=True):

@@ -9,13 +9,12 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from services.ingest.channels.answers import taken
-from services.ingest.channels.contract import Adapter, Delivery, Ignored
+from services.ingest.channels.contract import Adapter
 from services.ingest.intake import Intake
 from services.ingest.posting import Posting
-from services.ingest.routes.reading import with_body
+from services.ingest.routes.reading import take_in, with_body
 from shared.errors import NotFound
 from shared.http.asgi import JSON, by_method, path_segments, respond
-from shared.records import Record
 from shared.sources import Source, Vendor
 
 PATH: Final = "/v1/hooks/*"
@@ -37,19 +36,11 @@ def hooks_endpoint(intake: Intake, adapters: Mapping[Vendor, Adapter]) -> ASGIAp
         path = path_segments(scope)
         adapter = _adapter(path, adapters)
         source = await _source(path, intake)
-
-        async def take_in(body: bytes) -> Sequence[Record | Ignored]:
-            delivery = Delivery(
-                body=body,
-                headers=posting.headers,
-                path=path,
-                query=scope["query_string"],
-                received_at=intake.clock(),
-                source=source,
-            )
-            return await intake.take_in_delivery(adapter, delivery)
-
-        outcomes = await with_body(posting, intake.in_flight, take_in)
+        outcomes = await with_body(
+            posting,
+            intake.in_flight,
+            lambda body: take_in(posting, body, intake, adapter, source),
+        )
         await respond(send, HTTPStatus.OK, _encoder.encode(taken(outcomes)), [JSON])
 
     return by_method({"POST": post, "GET": _answer_that_somebody_is_there})

@@ -1,11 +1,15 @@
-"""Reading the body of a request that posts, while counting what all requests hold together."""
+"""Reading what a request brings, while counting what all requests hold together."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
+from services.ingest.channels.contract import Adapter, Delivery, Ignored
+from services.ingest.intake import Intake
 from services.ingest.limits import BytesInFlight
 from services.ingest.posting import Posting
-from shared.http.asgi import MAX_BODY_BYTES, read_inflated
+from shared.http.asgi import MAX_BODY_BYTES, path_segments, read_inflated
+from shared.records import Record
+from shared.sources import Source
 
 T = TypeVar("T")
 
@@ -28,6 +32,22 @@ async def with_body(
         body = await read_inflated(posting.scope, posting.receive)
         with in_flight.hold(len(body)):
             return await use(body)
+
+
+async def take_in(
+    posting: Posting, body: bytes, intake: Intake, adapter: Adapter, source: Source
+) -> Sequence[Record | Ignored]:
+    """Take in what a request brings in another wire format; see ``Intake.take_in_delivery``."""
+    scope = posting.scope
+    delivery = Delivery(
+        body=body,
+        headers=posting.headers,
+        path=path_segments(scope),
+        query=scope["query_string"],
+        received_at=intake.clock(),
+        source=source,
+    )
+    return await intake.take_in_delivery(adapter, delivery)
 
 
 def _declared_length(posting: Posting) -> int:

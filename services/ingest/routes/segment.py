@@ -12,7 +12,7 @@ import msgspec
 from starlette.types import ASGIApp
 
 from services.ingest.channels.answers import taken
-from services.ingest.channels.contract import Delivery, Ignored
+from services.ingest.channels.contract import Ignored
 from services.ingest.channels.segment import (
     BATCH_ROUTES,
     KIND_OF_ROUTE,
@@ -21,10 +21,10 @@ from services.ingest.channels.segment import (
 )
 from services.ingest.intake import Intake
 from services.ingest.posting import Posting
-from services.ingest.routes.reading import with_body
+from services.ingest.routes.reading import take_in, with_body
 from services.ingest.routes.tracking import tracking_endpoint
-from services.ingest.senders import authenticated, check_origin, source_of, tracking_parameter
-from shared.http.asgi import JSON, path_segments, read_body
+from services.ingest.senders import identify, tracking_parameter
+from shared.http.asgi import JSON, read_body
 from shared.http.problems import Answer
 from shared.keys import presented_key
 from shared.records import Record
@@ -44,20 +44,13 @@ def segment_endpoints(intake: Intake) -> Mapping[str, ASGIApp]:
     async def answer(posting: Posting) -> Answer:
         if _has_key(posting):
             await _identify(posting, intake)
-        outcomes = await with_body(posting, intake.in_flight, lambda body: take_in(posting, body))
-        return Answer(HTTPStatus.OK, [JSON], _encoder.encode(taken(outcomes)))
 
-    async def take_in(posting: Posting, body: bytes) -> Sequence[Record | Ignored]:
-        source = posting.source or await _identify(posting, intake, write_key_in(body))
-        delivery = Delivery(
-            body=body,
-            headers=posting.headers,
-            path=path_segments(posting.scope),
-            query=posting.scope["query_string"],
-            received_at=intake.clock(),
-            source=source,
-        )
-        return await intake.take_in_delivery(read_segment, delivery)
+        async def take_in_messages(body: bytes) -> Sequence[Record | Ignored]:
+            source = posting.source or await _identify(posting, intake, write_key_in(body))
+            return await take_in(posting, body, intake, read_segment, source)
+
+        outcomes = await with_body(posting, intake.in_flight, take_in_messages)
+        return Answer(HTTPStatus.OK, [JSON], _encoder.encode(taken(outcomes)))
 
     endpoint = tracking_endpoint(answer)
     taking = dict.fromkeys((*CALLS, BEACON, JITSU), endpoint)
@@ -81,17 +74,7 @@ def _has_key(posting: Posting) -> bool:
 
 
 async def _identify(posting: Posting, intake: Intake, in_body: str | None = None) -> Source:
-    """Note at the request whose messages these are, and return it.
-
-    Raises:
-        Unauthorized: There is no such key in force, or none was presented.
-        Forbidden: The key, or the page, may not post.
-        NotFound: There is no such source.
-    """
     query = posting.scope["query_string"]
-    in_query = tracking_parameter(query, "writeKey")
-    principal = await authenticated(posting, intake.directory, in_body, in_query)
     named = tracking_parameter(query, "source")
-    posting.source = source = await source_of(principal, named, intake.directory)
-    check_origin(posting.origin, source)
-    return source
+    in_query = tracking_parameter(query, "writeKey")
+    return await identify(posting, intake.directory, named, in_body, in_query)

@@ -10,7 +10,7 @@ from services.ingest.intake import Intake
 from services.ingest.posting import Posting
 from services.ingest.routes.reading import with_body
 from services.ingest.routes.tracking import tracking_endpoint
-from services.ingest.senders import authenticated, check_origin, source_of, source_parameter
+from services.ingest.senders import identify, source_parameter
 from shared.acceptance.bodies import split
 from shared.acceptance.verdicts import Verdict
 from shared.http.asgi import JSON
@@ -30,9 +30,7 @@ def touchpoints_endpoint(intake: Intake) -> ASGIApp:
 
     async def answer(posting: Posting) -> Answer:
         named = source_parameter(posting.scope["query_string"])
-        principal = await authenticated(posting, intake.directory)
-        posting.source = source = await source_of(principal, named, intake.directory)
-        check_origin(posting.origin, source)
+        source = await identify(posting, intake.directory, named)
         is_fresh = posting.headers.get(CLIENT_HEADER) != SENDS_FILES
 
         async def take_in(body: bytes) -> Verdict:
