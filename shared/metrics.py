@@ -87,6 +87,10 @@ EVENT_END_TO_END_SECONDS: Final = Histogram(
     "From a touchpoint's arrival until it can be read.",
     buckets=_END_TO_END_SECONDS,
 )
+SHARED_IDENTIFIERS: Final = Gauge(
+    "identity_shared_identifiers",
+    "Identifiers with more than 50 refused links: devices that many people share.",
+)
 QUARANTINED: Final = Counter("quarantined_total", "Items put into the quarantine.", ("reason",))
 
 OUTBOX_PUBLISHED: Final = Counter(

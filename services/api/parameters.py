@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from services.api.cursors import MAX_CHARACTERS
 from services.api.timeline import Kind
+from shared.identity.customers import SHARED_ABOVE
 from shared.instants import Instant, parse_rfc3339
 from shared.journey.conditions import ActivityState
 from shared.journey.model import Role
@@ -117,6 +118,13 @@ class TimelineParameters(Waiting):
     model: ModelName | None = None
     known_at: Annotated[Moment | None, Field(description="only what was recorded by then")] = None
     superseded: Annotated[bool, Field(description="also transitions that were taken back")] = False
+
+
+class SharedParameters(Parameters):
+    """Parameters of the list of shared identifiers."""
+
+    above: Annotated[int, Field(ge=1, le=1_000_000, description="refused links")] = SHARED_ABOVE
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
 
 
 class JourneyParameters(Waiting):

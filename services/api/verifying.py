@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator
 import msgspec
 
 from shared.errors import DatabaseUnavailable
-from shared.identity.policy_documents import default_policy
 from shared.storage.engine import checked_out, open_engine
 from shared.storage.verification import verify
 
@@ -52,7 +51,7 @@ async def _main() -> None:
         checked_out(engine) as connection,
     ):
         await connection.execute("SET statement_timeout = 0")
-        async for finding in verify(connection, default_policy()):
+        async for finding in verify(connection):
             sys.stdout.buffer.write(msgspec.json.encode(finding) + b"\n")
             sys.stdout.buffer.flush()
 

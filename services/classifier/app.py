@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.classifier.alarms import Alarms
 from services.classifier.batch import LogIdentity, PostgresClassification
 from services.classifier.publishing import KEEP, Publisher
 from services.classifier.rollouts import Rollouts
@@ -30,6 +31,7 @@ class Classifier:
     timers: Timers
     rollouts: Rollouts
     publisher: Publisher
+    alarms: Alarms
     clock: Clock
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -39,6 +41,7 @@ class Classifier:
             group.create_task(self.timers.run(stopping), name="classifier-timers")
             group.create_task(self.rollouts.run(stopping), name="classifier-rollouts")
             group.create_task(self.publisher.run(stopping), name="classifier-publisher")
+            group.create_task(self.alarms.run(stopping), name="classifier-alarms")
 
     async def check_progress(self) -> str | None:
         """Return None while the loop turns, else a sentence that says what keeps it."""
@@ -71,5 +74,6 @@ def build_classifier(
         Timers(engine, clock, grace=timer_grace),
         Rollouts(engine, clock, grace=timer_grace),
         Publisher(engine, clock, keep=keep_outbox),
+        Alarms(engine),
         clock,
     )

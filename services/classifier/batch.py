@@ -18,7 +18,7 @@ from services.classifier.claims import (
     take_claim,
 )
 from services.classifier.counts import add_counts, count_by_source
-from services.classifier.identities import seen_in
+from services.classifier.identities import referrals_in, seen_in
 from services.classifier.linking import find_neighbours, link, links_made
 from services.classifier.measuring import measured_batch, note_batch
 from services.classifier.poison import PoisonLimit
@@ -39,6 +39,7 @@ from shared.errors import JourneylineError
 from shared.identity.policy import Policy
 from shared.instants import Instant
 from shared.log.port import LogRecord
+from shared.storage.referrals import store_referrals
 from shared.upkeep.active_models import ActiveModels
 from shared.upkeep.enrolment import enrol
 from shared.upkeep.regrouping import refold_regrouped
@@ -181,6 +182,7 @@ class PostgresClassification:
         arrivals = [item for item in items if isinstance(item, Arrival)]
         repeated = [arrival for arrival in arrivals if arrival.offset not in offsets]
         await count_duplicates(connection, repeated, seen_at=now)
+        await store_referrals(connection, referrals_in(new, members.row_ids), now=now)
         growth = await link(connection, new, members, self._policy, now=now)
         models = await self._models.load(connection)
         await extend_timelines(connection, growth.additions, models, now=now)

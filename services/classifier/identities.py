@@ -1,10 +1,12 @@
 """Identities: what a batch says of identifiers, and which customers its touchpoints belong to."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.classifier.reading import Arrival
+from shared.identity.referrals import referrer_in
+from shared.storage.referrals import Referral
 from shared.touchpoints import Identifier, Touchpoint
 from shared.upkeep.enrolment import Seen
 from shared.upkeep.grouping import Regroup
@@ -31,6 +33,17 @@ def seen_in(arrivals: Iterable[Arrival]) -> dict[Identifier, Seen]:
             first, last = seen.get(identifier, (at, at))
             seen[identifier] = Seen(min(first, at), max(last, at))
     return seen
+
+
+def referrals_in(
+    arrivals: Iterable[Arrival], row_ids: Mapping[Identifier, int]
+) -> Iterator[Referral]:
+    """Yield the referral of each of *arrivals* that names a referrer."""
+    for arrival in arrivals:
+        touchpoint = arrival.touchpoint
+        referrer = referrer_in(touchpoint.properties)
+        if referrer is not None:
+            yield Referral(row_ids[arrival.identifiers[0]], referrer, touchpoint.place)
 
 
 def additions_of(

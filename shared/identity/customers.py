@@ -1,6 +1,5 @@
 """Customers as the fold over links and bars leaves them."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
@@ -68,14 +67,3 @@ class Resolution:
         """Return the refused links that touch *customer*, in canonical order."""
         members = customer.identifiers
         return tuple(link for link in self.refused if link.a in members or link.b in members)
-
-
-def shared_identifiers(
-    refused: Iterable[Link], *, above: int = SHARED_ABOVE
-) -> dict[Identifier, int]:
-    """Return the identifiers with more than *above* refused links, most first, with their count.
-
-    They are what people share, a kiosk or a family tablet, and should perhaps be blocked.
-    """
-    counts = Counter(end for link in refused for end in link.pair)
-    return {identifier: count for identifier, count in counts.most_common() if count > above}

@@ -213,8 +213,37 @@ customers = Table(
     Column("updated_at", Moment, nullable=False),
 )
 
+referrals = Table(
+    "referrals",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("referee_id", BigInteger, ForeignKey("identifiers.id")),
+    Column("referee_stub", Uuid),
+    Column("referrer_kind", Text(collation="C")),
+    Column("referrer_value", Text(collation="C")),
+    Column("referrer_stub", Uuid),
+    Column("at", Moment, nullable=False),
+    Column("source", Text(collation="C")),
+    Column("event_id", Text(collation="C")),
+    Column("recorded_at", Moment, nullable=False),
+    UniqueConstraint("source", "event_id"),
+)
+
+Index("referrals_by_referee", referrals.c.referee_id)
+Index("referrals_by_referrer", referrals.c.referrer_kind, referrals.c.referrer_value)
+Index(
+    "referrals_of_stub",
+    referrals.c.referee_stub,
+    postgresql_where=text("referee_stub IS NOT NULL"),
+)
+Index(
+    "referrals_by_stub",
+    referrals.c.referrer_stub,
+    postgresql_where=text("referrer_stub IS NOT NULL"),
+)
 Index("identifiers_by_customer", identifiers.c.customer_id)
 Index("links_by_b", links.c.b_id)
+Index("links_refused", links.c.a_id, links.c.b_id, postgresql_where=text("refused"))
 Index("bars_by_a", bars.c.a_id)
 Index("bars_by_b", bars.c.b_id)
 Index(

@@ -8,17 +8,15 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from shared.identity.components import resolve
-from shared.identity.links import Link
-from shared.identity.policy import Policy
-from shared.instants import instant_of
+from shared.identity.referrals import referrer_in
 from shared.journey.fold import Fold, FoldState
 from shared.journey.moves import Move, transition_id
 from shared.journey.program import Program, compile_model
 from shared.profiles import Profile, profile_of
 from shared.storage.rows import move_of, touchpoint_of
 from shared.storage.stage_models import stored_model
-from shared.touchpoints import Identifier, Place, Touchpoint
+from shared.storage.verifying_customers import regrouping_differences
+from shared.touchpoints import Identifier, Touchpoint
 
 CHUNK: Final = 200
 """Customers in one transaction: each of them is compared as of one moment."""
@@ -42,9 +40,11 @@ SELECT customer_id, model_id, id, at, axis, kind, from_key, to_key, cycle, rule,
 """
 _MODELS: Final = "SELECT id FROM models WHERE state = 'active'"
 _DOCUMENT: Final = "SELECT document FROM models WHERE id = $1"
-_IDENTIFIERS: Final = "SELECT id, kind, value, customer_id FROM identifiers"
-_LINKS: Final = "SELECT a_id, b_id, effective_at, source, event_id FROM links"
-_BARS: Final = "SELECT a_id, b_id FROM bars WHERE lifted_at IS NULL"
+_REFERRALS: Final = """
+SELECT i.customer_id, r.source, r.event_id, r.referrer_kind, r.referrer_value
+  FROM identifiers i JOIN referrals r ON r.referee_id = i.id
+ WHERE i.customer_id = ANY($1) AND r.referrer_stub IS NULL
+"""
 _FIRST: Final = UUID(int=0)
 
 
@@ -85,6 +85,7 @@ class _Customer:
     history: list[Touchpoint]
     profile: Profile | None
     journeys: dict[int, _Journey]
+    referrals: Mapping[tuple[str, str], Identifier]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +94,18 @@ class _Chunk:
     customers: Sequence[_Customer]
 
 
-async def verify(connection: asyncpg.Connection, policy: Policy) -> AsyncIterator[Finding]:
+async def verify(connection: asyncpg.Connection) -> AsyncIterator[Finding]:
     """Compare all customers; yields progress, differences as they are found, the result last.
 
     Args:
         connection: In no transaction; writers may go on meanwhile.
-        policy: The identity policy in force.
     """
     models = _ActiveModels()
     customers = touchpoints = differences = 0
     of = await connection.fetchval(_COUNT)
-    for difference in await _regrouped(connection, policy):
+    for customer_id, what in await regrouping_differences(connection):
         differences += 1
-        yield difference
+        yield Difference(customer_id, what)
     after = _FIRST
     while chunk := await _load_chunk(connection, models, after):
         for customer in chunk.customers:
@@ -148,6 +148,7 @@ async def _load_chunk(
         profiles = await connection.fetch(_PROFILES, ids)
         journeys = _grouped(await connection.fetch(_JOURNEYS, ids))
         transitions = _grouped(await connection.fetch(_TRANSITIONS, ids))
+        referrals = _grouped(await connection.fetch(_REFERRALS, ids))
     profile_by_id = {row["id"]: Profile.decode(row["profile"]) for row in profiles}
     customers = [
         _Customer(
@@ -155,6 +156,7 @@ async def _load_chunk(
             sorted(map(touchpoint_of, histories.get(id_, ())), key=lambda one: one.place),
             profile_by_id.get(id_),
             _journeys(journeys.get(id_, ()), transitions.get(id_, ())),
+            _referrals(referrals.get(id_, ())),
         )
         for id_ in ids
     ]
@@ -178,10 +180,24 @@ def _journeys(
     return journeys
 
 
+def _referrals(rows: Sequence[asyncpg.Record]) -> dict[tuple[str, str], Identifier]:
+    return {
+        (row["source"], row["event_id"]): Identifier(row["referrer_kind"], row["referrer_value"])
+        for row in rows
+    }
+
+
 def _differences(customer: _Customer, programs: Mapping[int, Program]) -> list[str]:
     found: list[str] = []
     if profile_of(customer.history) != customer.profile:
         found.append("the profile is not the sum of the touchpoints")
+    named = {
+        touchpoint.place[1:]: referrer
+        for touchpoint in customer.history
+        if (referrer := referrer_in(touchpoint.properties)) is not None
+    }
+    if named != customer.referrals:
+        found.append("the referrals are not those that the touchpoints name")
     for model_id, program in programs.items():
         journey = customer.journeys.get(model_id)
         if journey is not None:
@@ -211,27 +227,3 @@ def _journey_differences(customer: _Customer, journey: _Journey, program: Progra
     if fold.freeze().encode() != journey.state:
         found.append(f"model {key}: the cached state is another one")
     return found
-
-
-async def _regrouped(connection: asyncpg.Connection, policy: Policy) -> list[Difference]:
-    """Fold all links to customers and return the identifiers that are stored otherwise."""
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        rows = await connection.fetch(_IDENTIFIERS)
-        links = await connection.fetch(_LINKS)
-        bars = await connection.fetch(_BARS)
-    named = {row["id"]: Identifier(row["kind"], row["value"]) for row in rows}
-    made = [
-        Link.of(
-            named[row["a_id"]],
-            named[row["b_id"]],
-            Place(instant_of(row["effective_at"]), row["source"], row["event_id"]),
-        )
-        for row in links
-    ]
-    barred = frozenset((named[row["a_id"]], named[row["b_id"]]) for row in bars)
-    resolution = resolve(made, barred, policy, alone=named.values())
-    return [
-        Difference(str(row["customer_id"]), f"{named[row['id']]} belongs to customer {wanted}")
-        for row in rows
-        if (wanted := resolution.customer_of(named[row["id"]]).id) != row["customer_id"]
-    ]

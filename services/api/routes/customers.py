@@ -15,7 +15,9 @@ from services.api.listing import list_customers
 from services.api.parameters import CustomerListParameters, Waiting
 from services.api.readers.customers import find_customer, read_identifiers
 from services.api.readers.links import read_bars, read_links
+from services.api.readers.referrals import read_referrals, read_referrers
 from services.api.references import Segment, customer_reference
+from services.api.referrals import referral_documents, referrer_documents
 from services.api.resources import resources_of
 from services.api.transactions import reading
 from services.api.waiting import awaited_verdict
@@ -51,5 +53,11 @@ async def read_customer(
         identifiers = await read_identifiers(connection, head.identifier_ids)
         links = await read_links(connection, head.identifier_ids)
         bars = await read_bars(connection, head.identifier_ids)
-    document = customer_document(head, identifiers, links, bars, journey)
+        referrers = await read_referrers(connection, head.customer_id)
+        referrals = await read_referrals(connection, head.customer_id)
+    document = {
+        **customer_document(head, identifiers, links, bars, journey),
+        "referred_by": referrer_documents(referrers),
+        "referrals": referral_documents(referrals),
+    }
     return fresh_answer(request, document, fresh)

@@ -75,6 +75,8 @@ async def test_a_customer_is_everything_that_is_known_of_them(served: Served) ->
         "touchpoints": {"total": 2, "by_channel": {"in_store": 1, "web": 1}},
         "conflicts": [],
         "bars": [],
+        "referred_by": [],
+        "referrals": [],
         "freshness": {"as_of": rfc3339(NOW), "lag_seconds": 0.0, "stale": False},
     }
     assert sorted(link["a"] + " " + link["b"] for link in links) == [

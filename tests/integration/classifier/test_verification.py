@@ -2,9 +2,10 @@
 
 import random
 
+from shared.instants import HOUR
 from shared.storage.verification import Difference, Result
 from shared.upkeep.transactions import transaction
-from tests.fixtures.classification import Classifier, Sent
+from tests.fixtures.classification import START, Classifier, Sent
 from tests.fixtures.histories import findings, people
 
 
@@ -67,3 +68,34 @@ async def test_an_identifier_that_strayed_is_found(classifier: Classifier) -> No
     await classifier.execute("UPDATE identifiers SET customer_id = own_id")
     found = await findings(classifier)
     assert any("anonymous_id:a1 belongs to customer" in str(finding) for finding in found)
+
+
+async def test_a_link_that_was_judged_otherwise_is_found(classifier: Classifier) -> None:
+    await classifier.feed(
+        Sent("1", ("user_id:ana", "phone:+4930")),
+        Sent("2", ("user_id:ben", "phone:+4930"), at=START + HOUR),
+    )
+    await classifier.execute("UPDATE links SET refused = NOT refused")
+    found = await findings(classifier)
+    assert any("phone:+4930 and user_id:ben is refused" in str(finding) for finding in found)
+    assert any("phone:+4930 and user_id:ana is not refused" in str(finding) for finding in found)
+
+
+async def test_a_link_without_its_touchpoint_is_found(classifier: Classifier) -> None:
+    await classifier.feed(Sent("1", ("user_id:ana", "phone:+4930")), Sent("2", ("user_id:ana",)))
+    await classifier.execute("DELETE FROM touchpoints WHERE event_id = '1'")
+    found = await findings(classifier)
+    assert any("follows from no touchpoint" in str(finding) for finding in found)
+
+
+async def test_a_referral_that_was_tampered_with_is_found(classifier: Classifier) -> None:
+    await classifier.feed(Sent("1", ("user_id:b",), properties={"referred_by": "user_id:a"}))
+    await classifier.execute("UPDATE referrals SET referrer_value = 'c'")
+    assert any("referrals" in str(finding) for finding in await findings(classifier))
+
+
+async def test_what_is_left_of_a_customer_that_is_gone_is_found(classifier: Classifier) -> None:
+    await classifier.feed(Sent("1", ("user_id:ana", "anonymous_id:a")))
+    await classifier.execute("UPDATE customers SET id = gen_random_uuid()")
+    found = await findings(classifier)
+    assert any("a customer with no identifier" in str(finding) for finding in found)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import pytest
 
-from shared.identity.policy_documents import default_policy
 from shared.instants import DAY
 from shared.storage.engine import checked_out
 from shared.storage.removal import RemovalCounts, remove_sources
@@ -52,7 +51,7 @@ async def rows_of(classifier: Classifier) -> Mapping[str, list[dict[str, object]
 
 async def differences(classifier: Classifier) -> list[Difference]:
     async with checked_out(classifier.engine) as connection:
-        findings = [finding async for finding in verify(connection, default_policy())]
+        findings = [finding async for finding in verify(connection)]
     assert isinstance(findings[-1], Result)
     return [finding for finding in findings if isinstance(finding, Difference)]
 

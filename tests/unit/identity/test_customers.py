@@ -1,7 +1,7 @@
 import pytest
 
 from shared.identity.components import resolve
-from shared.identity.customers import Customer, Resolution, shared_identifiers
+from shared.identity.customers import Customer, Resolution
 from shared.identity.identifiers import identifier_id
 from shared.identity.links import Link
 from shared.touchpoints import Identifier, Place
@@ -39,13 +39,3 @@ def test_a_refused_link_is_a_conflict_of_both_customers() -> None:
     assert resolution.conflicts_of(resolution.customer_of(BEN)) == refused
     carl = resolution.customer_of(Identifier("email", "carl@x"))
     assert resolution.conflicts_of(carl) == ()
-
-
-def test_identifiers_with_many_refused_links_are_listed_most_first() -> None:
-    users = [Identifier("user_id", f"u{n:03}") for n in range(60)]
-    kiosk, tablet = Identifier("anonymous_id", "kiosk"), TABLET
-    refused = [link(user, kiosk, n) for n, user in enumerate(users)]
-    refused = [link(user, tablet, n) for n, user in enumerate(users[:51])] + refused
-    assert list(shared_identifiers(refused).items()) == [(kiosk, 60), (tablet, 51)]
-    assert shared_identifiers(refused[:50]) == {}
-    assert shared_identifiers(refused[:2], above=1) == {tablet: 2}
