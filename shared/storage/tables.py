@@ -156,6 +156,13 @@ erasures = Table(
 
 Index("quarantine_by_event", quarantine.c.source, quarantine.c.event_id)
 Index("quarantine_by_time", quarantine.c.received_at.desc(), quarantine.c.id)
+Index(
+    "quarantine_open",
+    quarantine.c.source,
+    quarantine.c.received_at,
+    quarantine.c.id,
+    postgresql_where=text("status = 'open'"),
+)
 
 identifiers = Table(
     "identifiers",

@@ -1,0 +1,24 @@
+"""Quarantine: its open items by source, for the cap that each source has.
+
+Revision ID: 0005
+"""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the index."""
+    op.execute(
+        "CREATE INDEX quarantine_open ON quarantine (source, received_at, id) "
+        "WHERE status = 'open'"
+    )
+
+
+def downgrade() -> None:
+    """Refused: migrations only go forward; restore a backup instead."""
+    raise NotImplementedError("migrations only go forward: restore a backup instead")
