@@ -72,6 +72,11 @@ class Principal:
     source: str | None
     scopes: frozenset[Scope]
 
+    @property
+    def actor(self) -> str:
+        """What the audit calls the holder."""
+        return f"key:{self.key_id}"
+
     def require(self, *any_of: Scope) -> None:
         """Check that the key has one of the scopes *any_of*.
 

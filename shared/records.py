@@ -13,7 +13,8 @@ from uuid import UUID
 import msgspec
 
 from shared.errors import Fault
-from shared.touchpoints import Channel, Identifier, JsonObject
+from shared.instants import instant_of
+from shared.touchpoints import Channel, Identifier, JsonObject, Touchpoint
 
 SOURCE_PREFIX: Final = "/sources/"
 RAW_KEPT_BYTES: Final = 65_536
@@ -87,10 +88,30 @@ class TouchpointRecord(_Envelope, frozen=True, kw_only=True, tag="journeyline.to
     data: TouchpointData
 
     @property
-    def primary(self) -> Identifier:
-        """The identifier that this touchpoint belongs to."""
-        kind, _, value = self.data.identifiers[0].partition(":")
-        return Identifier(kind, value)
+    def identifiers(self) -> tuple[Identifier, ...]:
+        """What the touchpoint carries; it belongs to the first one.
+
+        Raises:
+            ValueError: There is none, or one is not ``kind:value``.
+        """
+        if not self.data.identifiers:
+            raise ValueError("a touchpoint needs an identifier")
+        return tuple(_identifier(text) for text in self.data.identifiers)
+
+    @property
+    def touchpoint(self) -> Touchpoint:
+        """The touchpoint as a stage model sees it."""
+        data = self.data
+        return Touchpoint(
+            source=self.sender,
+            event_id=self.id,
+            at=instant_of(data.effective_at),
+            channel=data.channel.value,
+            type=data.type,
+            properties=data.properties,
+            context=data.context,
+            traits=data.traits,
+        )
 
 
 class RejectedRecord(_Envelope, frozen=True, kw_only=True, tag="journeyline.touchpoint.rejected"):
@@ -137,3 +158,10 @@ def decode(value: bytes) -> Record:
         msgspec.DecodeError: *value* is no such record.
     """
     return _decoder.decode(value)
+
+
+def _identifier(text: str) -> Identifier:
+    kind, colon, value = text.partition(":")
+    if not (kind and colon and value):
+        raise ValueError(f"{text!r} is not kind:value")
+    return Identifier(kind, value)

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack, closing
 
 from services.api.app import build_api, create_app
+from services.api.background import run_background
 from services.api.health import check_database
 from services.api.settings import ApiSettings
 from shared.clock import wall_clock
@@ -33,6 +34,7 @@ async def run(settings: ApiSettings, stopping: asyncio.Event) -> None:
         api = build_api(
             engine=engine,
             directory=directory,
+            log=log.writer,
             log_ends=log.reader().end_offsets,
             topic=log.file.topic,
             clock=wall_clock,
@@ -40,7 +42,9 @@ async def run(settings: ApiSettings, stopping: asyncio.Event) -> None:
             pepper=settings.pepper,
         )
         checks = {"process": not_stopping(stopping), "database": lambda: check_database(engine)}
-        await serve(create_app(api, checks), listener, stopping=stopping)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run_background(engine, wall_clock, stopping))
+            group.create_task(serve(create_app(api, checks), listener, stopping=stopping))
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ TRIES: Final = 5
 
 def hand_of(principal: Principal, reason: str) -> Hand:
     """Return the holder of a key as one who acts for *reason*."""
-    return Hand(f"key:{principal.key_id}", reason)
+    return Hand(principal.actor, reason)
 
 
 async def carried_out(resources: Resources, work: Work) -> Done:

@@ -23,6 +23,7 @@ from services.api.routes import (
     links,
     quarantine,
     receipts,
+    redrives,
     sources,
     stage_models,
     stages,
@@ -36,6 +37,7 @@ from shared.http.docs import docs_routes
 from shared.http.front import Front
 from shared.http.health import Check, health_routes
 from shared.http.problems import install_problems
+from shared.log.port import LogWriter
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     front.router,
@@ -51,6 +53,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     touchpoint_types.router,
     ledger.router,
     quarantine.router,
+    redrives.router,
     verification.router,
     demo.router,
     sources.router,
@@ -62,6 +65,7 @@ def build_api(
     *,
     engine: AsyncEngine,
     directory: Directory,
+    log: LogWriter,
     log_ends: LogEnds,
     topic: str,
     clock: Clock,
@@ -74,6 +78,7 @@ def build_api(
     Args:
         engine: The primary, with a pool of its own.
         directory: Knows whose key a request presents, and the identity policy.
+        log: What repaired items are appended to.
         log_ends: Asks the log how far it reaches.
         topic: The log's name.
         clock: The present.
@@ -85,6 +90,7 @@ def build_api(
     app.state.resources = Resources(
         engine=engine,
         directory=directory,
+        log=log,
         log_ends=log_ends,
         topic=topic,
         clock=clock,

@@ -32,6 +32,9 @@ def _said(text: str) -> str:
 Reason = Annotated[Line, AfterValidator(_said), Field(description="why; kept in the audit")]
 IdentifierText = Annotated[Line, Field(description="kind:value, such as email:ana@example.com")]
 
+Document = Annotated[JsonObject, AfterValidator(_storable)]
+Path = Annotated[str, Field(min_length=1, max_length=400)]
+
 Settings = Annotated[
     JsonObject, AfterValidator(_storable), Field(description="only what differs from the defaults")
 ]
@@ -102,4 +105,38 @@ class UnlinkedIdentifier(Body):
     """An identifier that is not the customer's."""
 
     identifier: IdentifierText
+    reason: Reason
+
+
+class RedrivenItem(Body):
+    """How to repair one refused item: none of these redrives it as it was sent."""
+
+    item: Annotated[Document | None, Field(description="takes the place of what was sent")] = None
+    move: Annotated[
+        dict[Path, Path], Field(description="from path to path, dotted: values in wrong members")
+    ] = {}
+    patch: Annotated[Document | None, Field(description="JSON merge patch, after the moves")] = None
+    dry_run: Annotated[bool, Field(description="only show what would become of it")] = False
+
+
+class Selected(Body):
+    """Which open items; what is left out selects all."""
+
+    reason: Text | None = None
+    source: Text | None = None
+    since: Annotated[Moment | None, Field(description="received at or after")] = None
+
+
+class RedrivenItems(Body):
+    """How to repair the refused items that a filter selects."""
+
+    filter: Selected
+    move: Annotated[dict[Path, Path], Field(description="from path to path, dotted")] = {}
+    patch: Annotated[Document | None, Field(description="JSON merge patch, after the moves")] = None
+    dry_run: Annotated[bool, Field(description="only show the effect on journeys")] = False
+
+
+class Discarded(Body):
+    """Why an item is given up."""
+
     reason: Reason

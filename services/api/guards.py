@@ -27,5 +27,6 @@ def allowed(*any_of: Scope) -> Dependency:
 CUSTOMERS_READ = allowed(Scope.CUSTOMERS_READ)
 MODELS_READ = allowed(Scope.CUSTOMERS_READ, Scope.MODELS_WRITE)
 MODELS_WRITE = allowed(Scope.MODELS_WRITE)
+QUARANTINE_WRITE = allowed(Scope.QUARANTINE_WRITE)
 QUARANTINE_READ = allowed(Scope.CUSTOMERS_READ, Scope.QUARANTINE_WRITE)
 ADMIN = allowed(Scope.ADMIN)

@@ -6,6 +6,7 @@ import asyncpg
 import msgspec
 
 from services.api.moments import moment_text, optional_moment_text
+from services.api.repairs import parsed
 from shared.touchpoints import JsonObject
 
 
@@ -30,6 +31,7 @@ def item_in_full(row: asyncpg.Record) -> JsonObject:
         **item_document(row),
         "message": row["message"],
         "errors": msgspec.Raw(row["errors"].encode()),
+        "parsed": parsed(raw),
         "raw": text,
         "raw_base64": None if text.encode() == raw else base64.b64encode(raw).decode(),
         "raw_length": row["raw_length"],

@@ -13,6 +13,7 @@ from services.api.receipts import FirstAsked
 from shared.clock import Clock
 from shared.identity.policy import Policy
 from shared.keys import Principal
+from shared.log.port import LogWriter
 from shared.upkeep.active_models import ActiveModels
 
 LogEnds: TypeAlias = Callable[[], Awaitable[Mapping[int, int]]]
@@ -45,11 +46,13 @@ class Directory(Protocol):
 class Resources:
     """Everything outside of a request; none of it belongs to the API.
 
-    ``pepper`` makes digests of new keys, as it does of those the directory looks up.
+    ``pepper`` makes digests of new keys, as it does of those the directory looks up. ``log`` is for
+    repaired items alone.
     """
 
     engine: AsyncEngine
     directory: Directory
+    log: LogWriter
     log_ends: LogEnds
     topic: str
     clock: Clock

@@ -69,21 +69,7 @@ def arrival_of(offset: int, record: TouchpointRecord) -> Arrival:
     Raises:
         ValueError: it has no identifier, or one that is not ``kind:value``.
     """
-    data = record.data
-    identifiers = tuple(_identifier(text) for text in data.identifiers)
-    if not identifiers:
-        raise ValueError("a touchpoint needs an identifier")
-    touchpoint = Touchpoint(
-        source=record.sender,
-        event_id=record.id,
-        at=instant_of(data.effective_at),
-        channel=data.channel.value,
-        type=data.type,
-        properties=data.properties,
-        context=data.context,
-        traits=data.traits,
-    )
-    return Arrival(offset, record, touchpoint, identifiers)
+    return Arrival(offset, record, record.touchpoint, record.identifiers)
 
 
 def refusal_of(record: LogRecord, message: str, *, code: str) -> Refusal:
@@ -119,10 +105,3 @@ def first_arrivals(items: Iterable[Item]) -> dict[tuple[str, str], Arrival]:
         if isinstance(item, Arrival):
             first.setdefault(item.identity, item)
     return first
-
-
-def _identifier(text: str) -> Identifier:
-    kind, colon, value = text.partition(":")
-    if not (kind and colon and value):
-        raise ValueError(f"{text!r} is not kind:value")
-    return Identifier(kind, value)

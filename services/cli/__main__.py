@@ -13,6 +13,7 @@ from services.cli.commands import (
     ledger,
     migrate,
     model,
+    quarantine,
     send,
     services,
     timeline,
@@ -45,6 +46,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(accounts.keys, name="keys")
 app.add_typer(accounts.sources, name="sources")
 app.add_typer(model.app, name="model")
+app.add_typer(quarantine.app, name="quarantine")
 
 
 def main() -> None:

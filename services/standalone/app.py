@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.app import build_api
+from services.api.background import run_background
 from services.api.health import check_database
 from services.api.openapi import Described
 from services.classifier.app import Classifier, build_classifier
@@ -103,6 +104,9 @@ async def _start(
         _running(lambda stopping: keep_log_short(log, engine, wall_clock, stopping))
     )
     await stack.enter_async_context(
+        _running(lambda stopping: run_background(engine, wall_clock, stopping))
+    )
+    await stack.enter_async_context(
         _running(
             lambda stopping: serve(
                 front, listener.socket, stopping=stopping, shutdown_seconds=DRAIN_SECONDS
@@ -125,6 +129,7 @@ def _compose(
     api = build_api(
         engine=engine,
         directory=directory,
+        log=log.writer,
         log_ends=log.reader().end_offsets,
         topic=log.file.topic,
         clock=wall_clock,

@@ -41,6 +41,12 @@ SELECT q.id, q.reason, q.message, q.source, q.event_id, q.received_at, q.recorde
 """
 
 
+_OPEN: Final = _of_selected("""
+SELECT id, count(*) OVER () AS matched FROM quarantine {selected} AND status = 'open'
+ ORDER BY received_at, id LIMIT $5
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class QuarantineFilter:
     """Which items: None means any; ``since`` is the earliest ``received_at``."""
@@ -90,3 +96,11 @@ async def read_quarantined(connection: asyncpg.Connection, quarantine_id: UUID) 
     if row is None:
         raise NotFound("no quarantined item has that id")
     return row
+
+
+async def select_open(
+    connection: asyncpg.Connection, wanted: QuarantineFilter, limit: int
+) -> tuple[int, list[UUID]]:
+    """Return how many open items *wanted* selects, and the ids of the oldest of them."""
+    rows = await connection.fetch(_OPEN, *wanted.arguments(), limit)
+    return (rows[0]["matched"] if rows else 0), [row["id"] for row in rows]

@@ -6,7 +6,18 @@ from shared.keys import Scope
 from tests.fixtures.served_api import Served, client_of
 
 OPEN = {"/v1/health"}
-ADMIN = {"/v1/sources", "/v1/keys", "/v1/sources/{name}", "/v1/keys/{key_id}", "/v1/demo"}
+ADMIN = {
+    "/v1/sources",
+    "/v1/keys",
+    "/v1/sources/{name}",
+    "/v1/keys/{key_id}",
+    "/v1/demo",
+    "/v1/links",
+    "/v1/links/{link_id}/unlink",
+    "/v1/links/{link_id}/relink",
+    "/v1/customers/{ref}/unlink",
+    "/v1/customers/lookup/unlink",
+}
 ALSO_READABLE = {
     "/v1/models": {Scope.MODELS_WRITE},
     "/v1/models/{version}": {Scope.MODELS_WRITE},
@@ -17,6 +28,9 @@ ALSO_READABLE = {
 WRITES = {
     ("POST", "/v1/models"): Scope.MODELS_WRITE,
     ("POST", "/v1/models/{version}/activate"): Scope.MODELS_WRITE,
+    ("POST", "/v1/quarantine/redrive"): Scope.QUARANTINE_WRITE,
+    ("POST", "/v1/quarantine/{quarantine_id}/redrive"): Scope.QUARANTINE_WRITE,
+    ("POST", "/v1/quarantine/{quarantine_id}/discard"): Scope.QUARANTINE_WRITE,
 }
 
 

@@ -1,6 +1,7 @@
 from services.api.app import build_api
 from services.api.openapi import Described
 from tests.fakes.known_keys import KnownKeys
+from tests.fakes.log import InMemoryWriter
 from tests.fixtures.served_api import EndingLog, Served, StillClock
 
 
@@ -38,6 +39,7 @@ async def test_what_stands_in_front_can_be_described_too(served: Served) -> None
     app = build_api(
         engine=served.engine,
         directory=KnownKeys({}),
+        log=InMemoryWriter(served.appended),
         log_ends=EndingLog(),
         topic="touchpoints",
         clock=StillClock(),

@@ -1,12 +1,12 @@
 """Quarantine: its open items by source, for the cap that each source has.
 
-Revision ID: 0005
+Revision ID: 0006
 """
 
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -14,8 +14,7 @@ depends_on = None
 def upgrade() -> None:
     """Create the index."""
     op.execute(
-        "CREATE INDEX quarantine_open ON quarantine (source, received_at, id) "
-        "WHERE status = 'open'"
+        "CREATE INDEX quarantine_open ON quarantine (source, received_at, id) WHERE status = 'open'"
     )
 
 
