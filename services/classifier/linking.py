@@ -9,11 +9,10 @@ from services.classifier.reading import Arrival
 from shared.identity.links import Link, Pair, links_of
 from shared.identity.policy import Policy
 from shared.instants import Instant
-from shared.touchpoints import Identifier, JsonObject
+from shared.touchpoints import Identifier
 from shared.upkeep.enrolment import Members
-from shared.upkeep.grouping import Change, regroup
+from shared.upkeep.joining import find_concerned, join_up
 from shared.upkeep.links import news_in, store_links
-from shared.upkeep.neighbourhoods import load_neighbourhood
 
 
 def links_made(arrivals: Iterable[Arrival], policy: Policy) -> dict[Pair, Link]:
@@ -31,15 +30,8 @@ def links_made(arrivals: Iterable[Arrival], policy: Policy) -> dict[Pair, Link]:
 async def find_neighbours(
     connection: asyncpg.Connection, made: Mapping[Pair, Link], policy: Policy
 ) -> frozenset[Identifier]:
-    """Return all identifiers that are connected with one whose links *made* will change.
-
-    Only looks: nothing is locked, so that all of them can be locked in one order afterwards.
-    """
-    news = await news_in(connection, made)
-    if not news:
-        return frozenset()
-    near = await load_neighbourhood(connection, {end for link in news for end in link.pair}, policy)
-    return frozenset(near.row_ids)
+    """Return all identifiers that links *made* may hand from one customer to another."""
+    return await find_concerned(connection, await news_in(connection, made), policy)
 
 
 async def link(
@@ -66,12 +58,7 @@ async def link(
     news = await store_links(connection, made, members.row_ids, now=now)
     if not news:
         return Growth(additions_of(arrivals, members.customers))
-    changes = [Change(each.pair, _cause(each)) for each in sorted(news)]
-    regrouped = await regroup(connection, changes, members, policy)
+    regrouped = await join_up(connection, news, members, policy)
     present = {**members.customers, **regrouped.customers}
     again = {id_ for group in regrouped.groups for id_ in group.present}
     return Growth(additions_of(arrivals, present, again), regrouped.groups)
-
-
-def _cause(made: Link) -> JsonObject:
-    return {"touchpoint": {"source": made.source, "event_id": made.event_id}}

@@ -5,10 +5,11 @@ barred or touch a blocked value; a link joins the components of its ends unless 
 hold more values of a kind than the policy allows, then it is refused.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-from shared.identity.customers import Customer, Resolution
+from shared.identity.customers import Customer, Known, Resolution
 from shared.identity.links import Bars, Link, Pair
 from shared.identity.policy import Policy
 from shared.touchpoints import Identifier
@@ -73,12 +74,19 @@ class Components:
         """Make *identifier* known; a customer of its own unless it is known already."""
         self._component(identifier)
 
-    def add_component(self, members: Iterable[Identifier], *, changed: Link | None) -> None:
+    def add_component(
+        self,
+        members: Iterable[Identifier],
+        *,
+        changed: Link | None,
+        counts: Mapping[str, int] | None = None,
+    ) -> None:
         """Take over a customer from an earlier fold under the same policy and bars.
 
         Args:
             members: The customer's identifiers, none of them known here yet.
             changed: The last of the links inside of the customer, None if there are none.
+            counts: How many identifiers of each kind it has, where *members* are not all of them.
 
         Raises:
             ValueError: A member is known already.
@@ -86,11 +94,9 @@ class Components:
         listed = list(members)
         if any(member in self._component_of for member in listed):
             raise ValueError("a member is known already")
-        counts: dict[str, int] = {}
-        for member in listed:
-            if member.kind in self._limits:
-                counts[member.kind] = counts.get(member.kind, 0) + 1
-        component = _Component(listed, counts)
+        every = Counter(member.kind for member in listed) if counts is None else counts
+        limited = {kind: count for kind, count in every.items() if kind in self._limits}
+        component = _Component(listed, limited)
         component.changed = changed
         component.blocked = len(listed) == 1 and self._policy.blocks(listed[0])
         self._component_of.update(dict.fromkeys(listed, component))
@@ -121,6 +127,22 @@ class Components:
             KeyError: *identifier* is not known.
         """
         return frozenset(self._component_of[identifier].members)
+
+    def changed_with(self, identifier: Identifier) -> Link | None:
+        """Return a link no earlier than the last join of the customer who has *identifier*.
+
+        None if it is alone.
+
+        Raises:
+            KeyError: *identifier* is not known.
+        """
+        return self._component_of[identifier].changed
+
+    def known(self, customer: Customer) -> Known:
+        """Return what a store has to keep of *customer*, one of the ``resolution``."""
+        counts = Counter(member.kind for member in customer.identifiers)
+        changed = self.changed_with(customer.canonical)
+        return Known(customer.canonical, counts, None if changed is None else changed.place)
 
     def resolution(self) -> Resolution:
         """Return the customers and the refused links as they are now."""
@@ -176,9 +198,16 @@ def resolve(
     Returns:
         Customers over every identifier named by a link, a void one included, or by *alone*.
     """
+    return folded(links, bars, policy, alone=alone).resolution()
+
+
+def folded(
+    links: Iterable[Link], bars: Bars, policy: Policy, *, alone: Iterable[Identifier] = ()
+) -> Components:
+    """Fold as ``resolve`` does, and return the state at the end."""
     components = Components(policy, bars)
     for identifier in alone:
         components.add_alone(identifier)
     for link in sorted(set(links)):
         components.add(link)
-    return components.resolution()
+    return components

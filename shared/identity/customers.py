@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 from uuid import UUID
 
 from shared.identity.identifiers import canonical, identifier_id
 from shared.identity.links import Link
 from shared.identity.policy import Policy
-from shared.touchpoints import Identifier
+from shared.touchpoints import Identifier, Place
 
 SHARED_ABOVE: Final = 50
 """An identifier with more refused links than this is taken for a shared device."""
@@ -31,6 +31,23 @@ class Customer:
     def id(self) -> UUID:
         """The ``customer_id``: the id of the canonical identifier."""
         return identifier_id(self.canonical)
+
+
+class Known(NamedTuple):
+    """What decides how a customer grows.
+
+    ``counts`` are its identifiers by kind; ``changed`` is no earlier than the last join that formed
+    it, None for a single identifier.
+    """
+
+    canonical: Identifier
+    counts: Mapping[str, int]
+    changed: Place | None
+
+    @classmethod
+    def alone(cls, identifier: Identifier) -> "Known":
+        """Return the customer that has *identifier* and nothing else."""
+        return cls(identifier, {identifier.kind: 1}, None)
 
 
 @dataclass(frozen=True, slots=True)

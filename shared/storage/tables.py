@@ -208,6 +208,16 @@ bars = Table(
     Column("lifted_by", Text),
 )
 
+components = Table(
+    "components",
+    metadata,
+    Column("customer_id", Uuid, primary_key=True),
+    Column("counts", JSON, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("changed_source", Text(collation="C"), nullable=False),
+    Column("changed_event_id", Text(collation="C"), nullable=False),
+)
+
 customers = Table(
     "customers",
     metadata,

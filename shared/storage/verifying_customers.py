@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import asyncpg
+import msgspec
 
-from shared.identity.components import resolve
+from shared.identity.components import Components, folded
 from shared.identity.customers import Resolution
 from shared.identity.links import Link
 from shared.instants import instant_of
@@ -21,10 +22,14 @@ SELECT a_id, b_id, effective_at, source, event_id, refused,
   FROM links
 """
 _BARS: Final = "SELECT a_id, b_id FROM bars WHERE lifted_at IS NULL"
+_COMPONENTS: Final = """
+SELECT customer_id, counts, changed_at, changed_source, changed_event_id FROM components
+"""
 _STRAYS: Final = """
 SELECT stored.id, stored.what
   FROM (SELECT id, 'a profile' AS what FROM customers
         UNION SELECT customer_id, 'a journey' FROM journeys
+        UNION SELECT customer_id, 'a component' FROM components
         UNION SELECT customer_id, 'a transition' FROM transitions
                WHERE superseded_at IS NULL) stored
  WHERE NOT EXISTS (SELECT FROM identifiers WHERE customer_id = stored.id)
@@ -48,13 +53,16 @@ async def regrouping_differences(connection: asyncpg.Connection) -> list[tuple[s
         links = await connection.fetch(_LINKS)
         bars = await connection.fetch(_BARS)
         strays = await connection.fetch(_STRAYS)
+        stored = await connection.fetch(_COMPONENTS)
     named = {row["id"]: Identifier(row["kind"], row["value"]) for row in rows}
     barred = frozenset((named[row["a_id"]], named[row["b_id"]]) for row in bars)
     made = [_link(row, named) for row in links]
-    resolution = resolve(made, barred, policy, alone=named.values())
+    components = folded(made, barred, policy, alone=named.values())
+    resolution = components.resolution()
     return [
         *_misplaced(rows, named, resolution),
         *_misjudged(links, made, resolution),
+        *_miscounted(stored, components, resolution),
         *(
             (str(row["id"]), f"{row['what']} is stored of a customer with no identifier")
             for row in strays
@@ -82,6 +90,26 @@ def _misjudged(
             yield customer_id, f"the link of {link.a} and {link.b} is {wanted}"
         if not row["has_reason"]:
             yield customer_id, f"the link of {link.a} and {link.b} follows from no touchpoint"
+
+
+def _miscounted(
+    rows: Iterable[Row], components: Components, resolution: Resolution
+) -> Iterator[tuple[str, str]]:
+    """Find customers whose state, from which new links go on, is not that of the fold.
+
+    Links that arrived late may have made the place of the last join a later one, never earlier.
+    """
+    stored = {row["customer_id"]: row for row in rows}
+    for customer in resolution.customers:
+        known, row = components.known(customer), stored.get(customer.id)
+        if known.changed is None or row is None:
+            right = known.changed is None and row is None
+        else:
+            place = (instant_of(row["changed_at"]), row["changed_source"], row["changed_event_id"])
+            counts = msgspec.json.decode(row["counts"], type=dict[str, int])
+            right = counts == known.counts and place >= known.changed
+        if not right:
+            yield str(customer.id), "what is kept of its identifiers is not what they are"
 
 
 def _link(row: Row, named: Mapping[int, Identifier]) -> Link:

@@ -7,10 +7,11 @@ from uuid import UUID
 
 import asyncpg
 
-from shared.identity.components import resolve
+from shared.identity.components import folded
 from shared.identity.links import Pair
 from shared.identity.policy import Policy
 from shared.touchpoints import Identifier, JsonObject
+from shared.upkeep.components import store_components
 from shared.upkeep.enrolment import Members
 from shared.upkeep.neighbourhoods import (
     NeighbourhoodGrew,
@@ -78,7 +79,8 @@ async def regroup(
     )
     if not near.row_ids.keys() <= members.row_ids.keys():
         raise NeighbourhoodGrew("identifiers were linked meanwhile: try again")
-    resolution = resolve(near.links, near.bars, policy, alone=near.row_ids)
+    components = folded(near.links, near.bars, policy, alone=near.row_ids)
+    resolution = components.resolution()
     customers = {
         identifier: customer.id
         for customer in resolution.customers
@@ -89,6 +91,8 @@ async def regroup(
     if moved:
         ids = [near.row_ids[identifier] for identifier in moved]
         await connection.execute(_ASSIGN, ids, [customers[identifier] for identifier in moved])
+    gone = {*near.customers.values()} - {*customers.values()}
+    await store_components(connection, map(components.known, resolution.customers), gone)
     return Regrouped(customers, _regroups(near, customers, changes))
 
 

@@ -99,3 +99,9 @@ async def test_what_is_left_of_a_customer_that_is_gone_is_found(classifier: Clas
     await classifier.execute("UPDATE customers SET id = gen_random_uuid()")
     found = await findings(classifier)
     assert any("a customer with no identifier" in str(finding) for finding in found)
+
+
+async def test_a_customer_whose_size_is_kept_wrongly_is_found(classifier: Classifier) -> None:
+    await classifier.feed(Sent("1", ("user_id:ana", "anonymous_id:a")))
+    await classifier.execute("UPDATE components SET counts = '{}'")
+    assert any("not what they are" in str(finding) for finding in await findings(classifier))
