@@ -12,7 +12,8 @@ import msgspec
 
 from services.cli.connection import Target
 from services.cli.posting import IN_FLIGHT, Answer, open_client, post_touchpoints
-from services.cli.row import BadRow, FileRow, Row
+from shared.files.columns import Layout
+from shared.files.row import BadRow, FileRow, Row
 
 BATCH: Final = 500
 BATCH_BYTES: Final = 2 << 20
@@ -40,14 +41,15 @@ class Counts:
 class Mark(msgspec.Struct):
     """How far a file was sent: everything up to ``line`` has its verdict.
 
-    ``size``, ``modified_at``, ``url`` and ``sender`` say which file was sent, where to, and whose
-    touchpoints its rows became.
+    ``size``, ``modified_at``, ``url``, ``sender`` and ``layout`` say which file was sent, where to,
+    whose touchpoints its rows became, and how.
     """
 
     size: int
     modified_at: int
     url: str
     sender: str
+    layout: str = ""
     line: int = 0
     accepted: int = 0
     rejected: int = 0
@@ -56,11 +58,15 @@ class Mark(msgspec.Struct):
 class MarkFile:
     """The mark of one file, kept beside it while it is being sent."""
 
-    def __init__(self, path: Path, target: Target, source: str | None) -> None:
+    def __init__(
+        self, path: Path, target: Target, source: str | None, layout: Layout | None = None
+    ) -> None:
         self._path = path.with_name(path.name + ".sending")
         status = path.stat()
         sender = source or target.key.rpartition("_")[0]  # without what is secret of the key
-        self._fresh = Mark(status.st_size, status.st_mtime_ns, target.url, sender)
+        self._fresh = Mark(
+            status.st_size, status.st_mtime_ns, target.url, sender, repr(layout or Layout())
+        )
 
     def load(self) -> Mark:
         """Return the mark of an interrupted run over the same content, else a fresh one."""
@@ -69,7 +75,7 @@ class MarkFile:
             mark = msgspec.json.decode(self._path.read_bytes(), type=Mark)
         except (OSError, msgspec.DecodeError):
             return fresh
-        begun = Mark(mark.size, mark.modified_at, mark.url, mark.sender)
+        begun = Mark(mark.size, mark.modified_at, mark.url, mark.sender, mark.layout)
         return mark if begun == fresh else fresh
 
     def save(self, mark: Mark) -> None:

@@ -7,11 +7,11 @@ from typing import Final
 from uuid import UUID
 
 from services.classifier.reading import arrival_of
-from services.cli.row import Row
 from services.cli.rows import open_rows
 from shared.acceptance.items import accept
 from shared.acceptance.terms import Terms
 from shared.errors import Fault, Invalid, JourneylineError
+from shared.files.row import Row
 from shared.identity.components import resolve
 from shared.identity.links import Link, links_of
 from shared.identity.policy import Policy

@@ -15,6 +15,7 @@ from shared.log.port import LogWriter
 from shared.log.spool_writer import spooling
 from shared.storage.directory import DirectoryCache
 from shared.storage.engine import open_engine
+from shared.storage.imports import StoredImportStates
 
 
 async def run(settings: IngestSettings, stopping: asyncio.Event) -> None:
@@ -42,6 +43,7 @@ async def run(settings: IngestSettings, stopping: asyncio.Event) -> None:
             log=writer,
             directory=directory,
             clock=wall_clock,
+            imports=StoredImportStates(engine),
             most_bytes_in_flight=settings.bytes_in_flight,
         )
         app = create_app(ingest, checks={"process": not_stopping(stopping)})

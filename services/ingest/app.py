@@ -14,6 +14,7 @@ from services.ingest.intake import Intake
 from services.ingest.limits import MOST_BYTES_IN_FLIGHT, BytesInFlight, RateLimits
 from services.ingest.openapi import openapi_paths, openapi_schemas
 from services.ingest.routes import cloudevents, hooks, sdk_settings, segment, touchpoints
+from services.ingest.routes.imports import imports_endpoints
 from services.ingest.senders import Directory
 from shared.clock import Clock
 from shared.http.asgi import by_method, respond
@@ -21,6 +22,7 @@ from shared.http.docs import docs_routes
 from shared.http.front import Front
 from shared.http.health import Check, health_routes
 from shared.http.problems import install_problems
+from shared.imports import ImportStates
 from shared.log.port import LogWriter
 
 TITLE: Final = "Journeyline ingest"
@@ -43,6 +45,7 @@ def build_ingest(
     log: LogWriter,
     directory: Directory,
     clock: Clock,
+    imports: ImportStates | None = None,
     new_id: Callable[[], UUID] = uuid4,
     most_bytes_in_flight: int = MOST_BYTES_IN_FLIGHT,
 ) -> Ingest:
@@ -52,6 +55,7 @@ def build_ingest(
         log: What touchpoints are appended to.
         directory: Knows keys, sources and the identity policy.
         clock: The present.
+        imports: Keeps the states of imports; without it, files are not taken in.
         new_id: Gives event ids and quarantine ids.
         most_bytes_in_flight: What all requests may hold together before they get 503.
     """
@@ -69,6 +73,7 @@ def build_ingest(
             cloudevents.PATH: cloudevents.cloudevents_endpoint(intake),
             **segment.segment_endpoints(intake),
             **sdk_settings.sdk_settings_endpoints(intake),
+            **(imports_endpoints(intake, imports) if imports else {}),
             hooks.PATH: hooks.hooks_endpoint(intake, HOOKS),
         },
         checks={"log": log.check, "keys": directory.check},

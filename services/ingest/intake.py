@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Final, TypeVar
 from uuid import UUID
 
-from services.ingest.channels.contract import Adapter, Delivery, Ignored
+from services.ingest.channels.contract import Ignored, Read
 from services.ingest.channels.judging import judge_reads
 from services.ingest.counting import count_ignored, count_records, count_throttled
 from services.ingest.limits import BytesInFlight, RateLimits
@@ -18,6 +18,7 @@ from shared.acceptance.terms import Terms
 from shared.acceptance.verdicts import Verdict, verdict_on
 from shared.clock import Clock
 from shared.http.problems import TooManyRequests
+from shared.instants import Instant
 from shared.log.port import SPOOL, Entry, LogWriter
 from shared.metrics import INGEST_APPEND_SECONDS, INGEST_INFLIGHT_EVENTS
 from shared.records import Record, encode, key_of
@@ -65,14 +66,22 @@ class Intake:
         is_spooled = await self.append(records)
         return verdict_on(source.name, records, is_spooled=is_spooled)
 
-    async def take_in_delivery(
-        self, adapter: Adapter, delivery: Delivery, *, historical: bool = False
+    async def take_in_reads(
+        self,
+        reads: Iterable[Read],
+        source: Source,
+        received_at: Instant,
+        *,
+        corrects_skew: bool = True,
+        historical: bool = False,
     ) -> Sequence[Record | Ignored]:
-        """Read a delivery, judge its items and make all of them durable, the rejected ones too.
+        """Judge what was read, and make all of it durable, what is rejected too.
 
         Args:
-            adapter: Reads the wire format.
-            delivery: What came; its source is whose the items are.
+            reads: What an adapter makes of a delivery, or what is in a file.
+            source: Whose items they are.
+            received_at: Our own time of receipt.
+            corrects_skew: Whether ``sent_at`` is the time of this very request.
             historical: Whether this is a backfill, whatever the source's setting says.
 
         Returns:
@@ -84,15 +93,16 @@ class Intake:
             LogUnavailable: Durability was not confirmed; nothing is promised.
         """
         terms = Terms(
-            source=delivery.source,
+            source=source,
             policy=self.directory.policy,
-            received_at=delivery.received_at,
+            received_at=received_at,
             new_id=self.new_id,
+            corrects_skew=corrects_skew,
             historical=historical,
         )
-        outcomes = await _in_turns(judge_reads(adapter(delivery), terms))
+        outcomes = await _in_turns(judge_reads(reads, terms))
         records = [outcome for outcome in outcomes if not isinstance(outcome, Ignored)]
-        self.limit_rate(delivery.source, len(records))
+        self.limit_rate(source, len(records))
         await self.append(records)
         count_ignored(outcome for outcome in outcomes if isinstance(outcome, Ignored))
         return outcomes

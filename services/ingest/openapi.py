@@ -4,7 +4,9 @@ from typing import Final
 
 import msgspec
 
-from services.ingest.openapi_channels import SCHEMAS, channel_paths
+from services.ingest import openapi_channels, openapi_imports
+from services.ingest.openapi_channels import channel_paths
+from services.ingest.openapi_imports import import_paths
 from services.ingest.routes import touchpoints
 from shared.acceptance.limits import ITEM_BYTES, LONGEST_NAME, MOST_ITEMS
 from shared.acceptance.types import TYPE
@@ -21,12 +23,14 @@ _NDJSON: Final = "application/x-ndjson"
 
 def openapi_paths() -> JsonObject:
     """Return the members of ``paths`` for the routes of ingest."""
-    return {touchpoints.PATH: {"post": _post_touchpoints()}, **channel_paths()}
+    return {touchpoints.PATH: {"post": _post_touchpoints()}, **import_paths(), **channel_paths()}
 
 
 def openapi_schemas() -> JsonObject:
     """Return the members of ``components.schemas`` that the paths refer to."""
-    _, answers = msgspec.json.schema_components([Verdict, *SCHEMAS], ref_template=_COMPONENTS)
+    _, answers = msgspec.json.schema_components(
+        [Verdict, *openapi_channels.SCHEMAS, *openapi_imports.SCHEMAS], ref_template=_COMPONENTS
+    )
     return {"Touchpoint": _touchpoint(), **answers}
 
 

@@ -1,5 +1,6 @@
 """Who posts: the key of a request, and the source that its touchpoints belong to."""
 
+from collections.abc import Mapping
 from typing import Protocol
 from urllib.parse import parse_qsl
 
@@ -57,11 +58,23 @@ async def authenticated(posting: Posting, directory: Directory, *further: str | 
         Forbidden: The key may not post, or it is a secret key in somebody's browser.
         DatabaseUnavailable: Nobody can tell.
     """
+    principal = await holder_of_key(posting, directory, *further)
+    principal.require(Scope.TOUCHPOINTS_WRITE)
+    return principal
+
+
+async def holder_of_key(posting: Posting, directory: Directory, *further: str | None) -> Principal:
+    """Return whose key a request presents; what it may is another question.
+
+    Raises:
+        Unauthorized: There is no such key in force, or none was presented.
+        Forbidden: It is a secret key in somebody's browser.
+        DatabaseUnavailable: Nobody can tell.
+    """
     headers = posting.headers
     presented = presented_key(headers.get(b"authorization"), headers.get(b"x-write-key"), *further)
     principal = await directory.authenticate(presented)
     principal.refuse_foreign_page(origin=posting.origin, host=posting.host)
-    principal.require(Scope.TOUCHPOINTS_WRITE)
     return principal
 
 
@@ -136,18 +149,33 @@ def tracking_parameter(query: bytes, name: str) -> str | None:
 
 
 def source_parameter(query: bytes) -> str | None:
-    """Return the ``source`` parameter of a query string, the only one that native routes have.
+    """Return the ``source`` parameter of a query string, the only one that the native route has.
 
     Raises:
         Unreadable: There are others, or two of it; code ``bad_parameter``.
     """
+    return parameters_of(query, "source").get("source")
+
+
+def parameters_of(query: bytes, *known: str) -> Mapping[str, str]:
+    """Return the parameters of a query string, each of which is among those *known*.
+
+    Raises:
+        Unreadable: There are others, or two of one; code ``bad_parameter``.
+    """
+    found: dict[str, str] = {}
     if not query:
-        return None
-    source = None
+        return found
     for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
-        if name != "source" or source is not None:
-            message = "may stand there once" if name == "source" else "is no parameter of this path"
-            fault = Fault(name, "bad_parameter", message)
-            raise Unreadable(f"{name} {message}", code="bad_parameter", faults=[fault])
-        source = value
-    return source
+        if name not in known:
+            raise bad_parameter(name, "is no parameter of this path")
+        if name in found:
+            raise bad_parameter(name, "may stand there once")
+        found[name] = value
+    return found
+
+
+def bad_parameter(name: str, message: str) -> Unreadable:
+    """Return the error for a parameter that is wrong; *message* says what would be right."""
+    fault = Fault(name, "bad_parameter", message)
+    return Unreadable(f"{name} {message}", code="bad_parameter", faults=[fault])

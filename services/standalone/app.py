@@ -31,6 +31,7 @@ from shared.http.server import serve
 from shared.log.embedded import EmbeddedLog, open_embedded_log
 from shared.storage.directory import DirectoryCache
 from shared.storage.engine import open_engine
+from shared.storage.imports import StoredImportStates
 from shared.storage.migrate import upgrade
 
 Say: TypeAlias = Callable[[str], None]
@@ -125,7 +126,12 @@ def _compose(
     secrets: Secrets,
 ) -> Front:
     """Put ingest, health and documentation in front of the API."""
-    ingest = build_ingest(log=log.writer, directory=directory, clock=wall_clock)
+    ingest = build_ingest(
+        log=log.writer,
+        directory=directory,
+        clock=wall_clock,
+        imports=StoredImportStates(engine),
+    )
     api = build_api(
         engine=engine,
         directory=directory,

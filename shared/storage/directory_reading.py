@@ -8,7 +8,6 @@ from typing import Final
 import asyncpg
 import msgspec
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.errors import DatabaseUnavailable, Invalid
@@ -17,7 +16,7 @@ from shared.instants import Instant, datetime_of, instant_of
 from shared.keys import WRITE_KEY_SCOPES, KeyKind, Principal, Scope
 from shared.source_documents import settings_of
 from shared.sources import Source
-from shared.storage.engine import checked_out
+from shared.storage.engine import OUTAGES, checked_out
 from shared.storage.policies import stored_policy
 from shared.touchpoints import Channel
 
@@ -30,15 +29,6 @@ UPDATE keys SET last_used_at = greatest(keys.last_used_at, used.at)
   FROM unnest($1::text[], $2::timestamptz[]) AS used(id, at)
  WHERE keys.id = used.id
 """
-_OUTAGES: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    SQLAlchemyError,
-    OSError,
-    TimeoutError,
-)
-
 _log: Final = structlog.get_logger(__name__)
 
 
@@ -123,7 +113,7 @@ async def _reading(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]:
     try:
         async with checked_out(engine) as connection:
             yield connection
-    except _OUTAGES as error:
+    except OUTAGES as error:
         raise DatabaseUnavailable(
             f"keys and sources cannot be read ({type(error).__name__}): try again soon"
         ) from error

@@ -6,6 +6,7 @@ from typing import Final, cast
 
 import asyncpg
 from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 SESSION: Final = {
@@ -16,6 +17,16 @@ SESSION: Final = {
     "statement_timeout": "15s",
 }
 """A frozen process must not keep its locks, and nothing may wait without end."""
+
+OUTAGES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    SQLAlchemyError,
+    OSError,
+    TimeoutError,
+)
+"""What it looks like when the database does not answer, or not as it should."""
 
 
 @asynccontextmanager

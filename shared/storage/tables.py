@@ -403,6 +403,16 @@ outbox = Table(
     Column("relayed_at", Moment),
 )
 
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("source", Text(collation="C"), nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("state", JSON, nullable=False),
+    Index("imports_newest", "started_at"),
+)
+
 feed = Table(
     "feed",
     metadata,

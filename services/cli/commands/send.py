@@ -1,11 +1,12 @@
 """``journeyline send``: post the touchpoints of files."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -14,6 +15,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from services.cli.connection import DEFAULT_DATA, Data, Key, Target, Url, connect, find_target
 from services.cli.rows import count_lines, open_rows
 from services.cli.sending import Counts, Mark, MarkFile, send_rows
+from shared.files.columns import Layout
+from shared.files.file_times import FileTimes
+from shared.source_documents import column_map_of
 
 Files = Annotated[
     list[Path],
@@ -22,27 +26,45 @@ Files = Annotated[
 Source = Annotated[
     str | None, typer.Option("--source", help="with a secret key: the source to post for")
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option("--map", help="JSON: which column becomes which member of a touchpoint"),
+]
+RowType = Annotated[str | None, typer.Option("--type", help="of rows that name none")]
+RowChannel = Annotated[str | None, typer.Option("--channel", help="of rows that name none")]
+TimeFormat = Annotated[
+    str | None, typer.Option("--time-format", help="how times are written: '%d.%m.%Y %H:%M'")
+]
+TimeZone = Annotated[
+    str | None, typer.Option("--time-zone", help="where times are from: Europe/Berlin, or +01:00")
+]
 
 
-def send(
+def send(  # noqa: PLR0917 - Typer makes options of them
     files: Files,
     url: Url = None,
     key: Key = None,
     data: Data = DEFAULT_DATA,
     source: Source = None,
+    columns: Columns = None,
+    row_type: RowType = None,
+    channel: RowChannel = None,
+    time_format: TimeFormat = None,
+    time_zone: TimeZone = None,
 ) -> None:
     """Post the touchpoints of FILES.
 
     An interrupted run goes on where it stopped; sending a file again doubles nothing. Ends with
     exact counts; a rejected line makes the exit code 1, after all others were sent.
     """
+    layout = Layout(_columns(columns), row_type, channel, FileTimes.stated(time_format, time_zone))
     target = find_target(url, key, data)
     with connect(target) as client:
         client.get("/livez")  # who is not there at all need not be waited for
     total = Counts()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for path in files:
-        counts = _send_file(path, target, source, console)
+        counts = _send_file(path, layout, target, source, console)
         total.accepted += counts.accepted
         total.rejected += counts.rejected
         for complaint in counts.complaints:
@@ -55,12 +77,23 @@ def send(
         raise typer.Exit(1)
 
 
-def _send_file(path: Path, target: Target, source: str | None, console: Console) -> Counts:
-    marks = MarkFile(path, target, source)
+def _columns(text: str | None) -> Mapping[str, str]:
+    if text is None:
+        return {}
+    try:
+        return column_map_of(msgspec.json.decode(text))
+    except msgspec.DecodeError as error:
+        raise typer.BadParameter(f"must be a JSON object: {error}", param_hint="--map") from None
+
+
+def _send_file(
+    path: Path, layout: Layout, target: Target, source: str | None, console: Console
+) -> Counts:
+    marks = MarkFile(path, target, source, layout)
     mark = marks.load()
     if mark.line:
         console.print(f"{path}: goes on after line {mark.line}", markup=False)
-    with _progress(path, mark, console) as shown, open_rows(path) as rows:
+    with _progress(path, mark, console) as shown, open_rows(path, layout) as rows:
 
         def confirmed(reached: Mark) -> None:
             marks.save(reached)

@@ -37,7 +37,7 @@ async def with_body(
 async def take_in(
     posting: Posting, body: bytes, intake: Intake, adapter: Adapter, source: Source
 ) -> Sequence[Record | Ignored]:
-    """Take in what a request brings in another wire format; see ``Intake.take_in_delivery``."""
+    """Take in what a request brings in another wire format; see ``Intake.take_in_reads``."""
     scope = posting.scope
     delivery = Delivery(
         body=body,
@@ -47,7 +47,7 @@ async def take_in(
         received_at=intake.clock(),
         source=source,
     )
-    return await intake.take_in_delivery(adapter, delivery)
+    return await intake.take_in_reads(adapter(delivery), source, delivery.received_at)
 
 
 def _declared_length(posting: Posting) -> int:

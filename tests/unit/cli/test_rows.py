@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.row import BadRow, FileRow, Row
 from services.cli.rows import count_lines, open_rows
 from shared.errors import Invalid, Unreadable
+from shared.files.row import BadRow, FileRow, Row
 
 Write = Callable[[str | bytes], Path]
 

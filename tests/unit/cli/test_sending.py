@@ -11,7 +11,6 @@ import pytest
 from services.cli import posting
 from services.cli.connection import Refused, Target
 from services.cli.posting import open_client, post_touchpoints
-from services.cli.row import BadRow, FileRow, Row
 from services.cli.sending import (
     BATCH,
     BATCH_BYTES,
@@ -23,6 +22,8 @@ from services.cli.sending import (
     send_rows,
 )
 from shared.errors import SetupError
+from shared.files.columns import Layout
+from shared.files.row import BadRow, FileRow, Row
 
 TARGET = Target("http://shop.example", "sk_abcdefgh_secretsecret")
 
@@ -203,6 +204,7 @@ def test_a_mark_holds_for_the_same_file_sender_and_system_only(file: Path) -> No
     assert MarkFile(file, Target("http://other.example", TARGET.key), "till").load().line == 0
     assert MarkFile(file, TARGET, "other-till").load().line == 0
     assert MarkFile(file, TARGET, None).load().line == 0
+    assert MarkFile(file, TARGET, "till", Layout(type="visit")).load().line == 0
     assert MarkFile(file, TARGET, "till").load().line == 2
     content = file.read_bytes()
     file.write_bytes(content.upper())

@@ -6,6 +6,7 @@ from services.ingest.openapi import openapi_paths, openapi_schemas
 from shared.acceptance.native import Given
 from shared.touchpoints import JsonObject, JsonValue
 from tests.fakes.directory import InMemoryDirectory
+from tests.fakes.imports import InMemoryImportStates
 from tests.fakes.log import InMemoryLog, InMemoryWriter
 from tests.strategies.items import NOW, accepted
 
@@ -29,6 +30,7 @@ def test_every_route_of_ingest_is_documented() -> None:
         log=InMemoryWriter(InMemoryLog()),
         directory=InMemoryDirectory([], {}),
         clock=lambda: NOW,
+        imports=InMemoryImportStates(),
     )
     mounted = {path.partition("{")[0] + "*" if "{" in path else path for path in openapi_paths()}
     assert mounted == set(ingest.hot_routes)

@@ -1,6 +1,6 @@
 """Rows of files: touchpoints to send, and lines that cannot be sent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from shared.touchpoints import JsonObject
@@ -16,10 +16,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A line that cannot be sent, and why."""
+    """A line that cannot be sent, and why; ``raw`` is the line as it stands in the file."""
 
     line: int
     why: str
+    raw: bytes = field(default=b"", compare=False, repr=False)
 
 
 FileRow: TypeAlias = Row | BadRow
