@@ -17,8 +17,10 @@
     - Forbidden           a key without the right
     - NotFound            nothing by that name
     - Conflict            the state of the thing does not allow it
+      + OffsetOutOfRange  what comes next in a partition is not in the log; records would be skipped
     - UnsupportedMedia    a content type that this route does not read
   x LogDamaged            a record of the log does not match its checksum; never skipped silently
+  x LogReplaced           another log stands under the name of the one that was read
   x SetupError            the surroundings are not fit to start in; a sentence for a person
     - InUse               another process has it open
 
@@ -159,6 +161,16 @@ class Conflict(PermanentError):
     code = "conflict"
 
 
+class OffsetOutOfRange(Conflict):
+    """The log does not hold what comes next in *partition*, so that records would be skipped."""
+
+    code = "offset_out_of_range"
+
+    def __init__(self, message: str, *, partition: int) -> None:
+        super().__init__(message)
+        self.partition = partition
+
+
 class UnsupportedMedia(PermanentError):
     """A content type that this route does not read."""
 
@@ -176,6 +188,12 @@ class LogDamaged(JourneylineError):
     def __init__(self, message: str, *, partition: int | None = None) -> None:
         super().__init__(message)
         self.partition = partition
+
+
+class LogReplaced(JourneylineError):
+    """Another log stands under the name of the one that was read, which is gone."""
+
+    code = "log_replaced"
 
 
 class SetupError(JourneylineError):

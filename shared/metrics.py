@@ -62,6 +62,13 @@ SPOOL_DRAINED: Final = Counter(
     "spool_drained_total", "Records that the log confirmed and the spool let go of."
 )
 
+KAFKA_PRODUCER_UP: Final = Gauge(
+    "kafka_producer_up", "1 while there is a producer that appends to Kafka."
+)
+KAFKA_PRODUCER_REBUILDS: Final = Counter(
+    "kafka_producer_rebuilds_total", "Producers given up because they may have been stuck."
+)
+
 CLASSIFIER_LAG_EVENTS: Final = Gauge(
     "classifier_lag_events", "Records of the log not yet classified.", ("partition",)
 )

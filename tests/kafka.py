@@ -3,18 +3,19 @@
 ``KAFKA_BOOTSTRAP`` names a cluster to use instead. Each test makes topics of its own.
 """
 
+import asyncio
 import os
 import sys
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import for_code
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from deploy.kafka.brokers import Cluster
 from deploy.kafka.jars import missing_programs
@@ -52,6 +53,20 @@ class KafkaForTests:
                     raise for_code(code)(message)
         finally:
             await admin.close()
+
+    async def ensure_topic(self, name: str) -> None:
+        """Make a topic of that name, unless there is one."""
+        with suppress(TopicAlreadyExistsError):
+            await self.make_topic(name)
+
+    async def make_topic_when_free(self, name: str, partitions: int) -> None:
+        """Make a topic in place of one that is being deleted."""
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    return await self.make_topic(name, partitions)
+                except TopicAlreadyExistsError:
+                    await asyncio.sleep(0.05)
 
     async def delete_topic(self, name: str) -> None:
         """Delete a topic; its name is free again a moment later."""

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT
 from typing import Final
 
 from deploy.kafka.jars import KafkaMissing, bring_jars
@@ -138,7 +139,7 @@ class Broker:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*self._command, "kafka.Kafka", str(self._file)],
-                stdin=subprocess.DEVNULL,
+                stdin=DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -300,19 +301,17 @@ class Cluster:
             for name, password in self.scram.items()
             for kind in ("SCRAM-SHA-256", "SCRAM-SHA-512")
         ]
+        formats = []
         for broker in self.brokers:
             home = self.folder / f"broker-{broker.node.id}"
-            if (home / "data" / "meta.properties").exists():
-                continue
-            arguments = ["-t", named.read_text("utf-8"), "-c", str(home / "server.properties")]
-            done = subprocess.run(
-                [*command, "kafka.tools.StorageTool", "format", *arguments, *users],
-                check=False,
-                capture_output=True,
-                text=True,
-            )
-            if done.returncode != 0:
-                raise KafkaMissing(f"{home} cannot be formatted:\n{done.stdout}{done.stderr}")
+            if not (home / "data" / "meta.properties").exists():
+                tool = [*command, "kafka.tools.StorageTool", "format", *users]
+                tool += ["-t", named.read_text("utf-8"), "-c", str(home / "server.properties")]
+                formats.append(subprocess.Popen(tool, stdout=PIPE, stderr=STDOUT))
+        for formatting in formats:
+            said, _ = formatting.communicate()
+            if formatting.returncode != 0:
+                raise KafkaMissing(f"a data folder cannot be formatted:\n{said.decode()}")
 
 
 def answers(port: int, seconds: float = 2.0) -> bool:

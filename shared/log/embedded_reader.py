@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from shared.errors import LogUnavailable
+from shared.log.bounds import Bounds, check_held
 from shared.log.port import LogRecord
-from shared.log.sqlite_file import Bounds, LogFile
-from shared.log.sqlite_reader import SqliteReader, check_held
+from shared.log.sqlite_file import LogFile
+from shared.log.sqlite_reader import SqliteReader
 
 _Answer = TypeVar("_Answer")
 
@@ -19,7 +20,7 @@ class EmbeddedReader:
 
     Polls share their records evenly between the partitions that have any, so that a busy one does
     not keep the others waiting. A poll that begins before what ``EmbeddedLog.trim`` left raises
-    ``Conflict`` (code ``offset_out_of_range``), as seeking there would.
+    ``OffsetOutOfRange``, as seeking there would.
     """
 
     def __init__(self, file: LogFile, *, max_bytes: int) -> None:
@@ -78,6 +79,10 @@ class EmbeddedReader:
     async def pause(self, partitions: frozenset[int]) -> None:
         """See ``LogReader.pause``."""
         self._paused = partitions
+
+    async def position(self, partition: int) -> int:
+        """See ``LogReader.position``; this log has no gaps."""
+        return self._next_offsets[partition]
 
     async def start_offsets(self) -> Mapping[int, int]:
         """See ``LogReader.start_offsets``."""

@@ -1,9 +1,9 @@
 """The log: what ingest appends to and the classifier reads from.
 
 Two implementations keep the same promises, proved by one contract suite: the embedded log
-(``embedded.py``) and Apache Kafka. A log is one topic with a fixed or growing number of
-partitions. A key always lands in the same partition, records of a partition keep the order in
-which they were appended, and offsets of a partition rise; they may have gaps on Kafka.
+(``embedded.py``) and Apache Kafka (``kafka.py``). A log is one topic with a fixed or growing
+number of partitions. A key always lands in the same partition, records of a partition keep the
+order in which they were appended, and offsets of a partition rise; they may have gaps on Kafka.
 """
 
 from collections.abc import Mapping, Sequence
@@ -89,8 +89,8 @@ class LogReader(Protocol):
 
         Raises:
             LogUnavailable: the log cannot be reached.
-            Conflict: *offset* lies outside of what the log holds, so that records would be
-                skipped; never resolved silently (code ``offset_out_of_range``).
+            OffsetOutOfRange: *offset* lies outside of what the log holds, so that records would be
+                skipped; never resolved silently.
         """
         ...
 
@@ -106,6 +106,15 @@ class LogReader(Protocol):
         Raises:
             LogUnavailable: the log cannot be reached.
             LogDamaged: a record does not match its checksum.
+            OffsetOutOfRange: the log no longer holds what comes next in a partition.
+            LogReplaced: the log that was opened is gone, and another has its name.
+        """
+        ...
+
+    async def position(self, partition: int) -> int:
+        """Return up to where *partition*, which was sought, is read: nothing lies in between.
+
+        That is behind the last record that a poll returned, or further where no record ever was.
         """
         ...
 

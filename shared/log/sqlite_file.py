@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from shared.errors import SetupError
+from shared.log.bounds import Bounds
 from shared.log.frames import PAGE_BYTES
 from shared.log.sqlite_errors import is_passing, sentence_of
 
@@ -46,14 +47,6 @@ class LogFile:
     topic: str
     log_id: str
     partitions: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """The offsets one partition holds: from ``first`` up to, not including, ``next``."""
-
-    first: int
-    next: int
 
 
 def row_id(partition: int, offset: int) -> int:

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Final
 
-from shared.errors import Conflict, LogDamaged
+from shared.errors import LogDamaged
+from shared.log.bounds import Bounds, check_held
 from shared.log.frames import unpack
 from shared.log.port import LogRecord
 from shared.log.sqlite_errors import errors_translated, is_damage
 from shared.log.sqlite_file import (
     OFFSET_BITS,
-    Bounds,
     LogFile,
     read_bounds,
     read_connection,
@@ -55,7 +55,7 @@ class SqliteReader:
         begins at it.
 
         Raises:
-            Conflict: an offset is not held any more (code ``offset_out_of_range``).
+            OffsetOutOfRange: an offset is not held any more.
             LogDamaged: a record is missing, or does not match its checksum.
         """
         with errors_translated(self._file.path, damage=LogDamaged), self._connection:
@@ -104,26 +104,6 @@ class SqliteReader:
                 records.append(record)
                 held_bytes += len(record.key) + len(record.value)
         return records
-
-
-def check_held(partition: int, offset: int, bounds: Mapping[int, Bounds]) -> None:
-    """Return if reading *partition* can go on at *offset*.
-
-    Raises:
-        Conflict: records would be skipped, or none were ever there.
-    """
-    held = bounds.get(partition)
-    if held is None:
-        raise Conflict(
-            f"there is no partition {partition}, only {', '.join(map(str, bounds))}",
-            code="offset_out_of_range",
-        )
-    if not held.first <= offset <= held.next:
-        raise Conflict(
-            f"partition {partition} holds the offsets from {held.first} to {held.next}; "
-            f"{offset} lies outside",
-            code="offset_out_of_range",
-        )
 
 
 def _record_at(partition: int, offset: int, rows: sqlite3.Cursor) -> LogRecord:

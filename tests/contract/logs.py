@@ -1,15 +1,21 @@
 """The logs that the contract suite is run on."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 from shared.clock import wall_clock
 from shared.log.embedded import open_embedded_log
+from shared.log.kafka import open_kafka_reader, open_kafka_writer
+from shared.log.kafka_connection import KafkaAddress
+from shared.log.kafka_settings import KafkaSettings
 from shared.log.port import Entry, LogReader, LogRecord, LogWriter, Position
 from shared.log.spool_writer import spooling
+from tests.kafka import KafkaForTests
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,33 @@ class SpooledLogUnderTest:
             spooling(log.writer, spools, wall_clock) as writer,
         ):
             yield OpenLog(writer, log.reader)
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaLogUnderTest:
+    """A topic of the test's own on a Kafka that others use too, read as a group's only member."""
+
+    kafka: KafkaForTests
+    topic: str = field(default_factory=lambda: f"test-{uuid4().hex}")
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[OpenLog]:
+        """See ``LogUnderTest.open``."""
+        address = KafkaAddress(self.kafka.bootstrap, KafkaSettings(), "test")
+        await self.kafka.ensure_topic(self.topic)
+        async with (
+            open_kafka_writer(address, self.topic, append_timeout_seconds=20) as writer,
+            open_kafka_reader(address, self.topic, group=self.topic) as reader,
+        ):
+            await given(reader)
+            yield OpenLog(writer, reader)
+
+
+async def given(reader: LogReader) -> None:
+    """Return once *reader* has all partitions."""
+    async with asyncio.timeout(30):
+        while reader.assigned != set(await reader.end_offsets()):
+            assert await reader.poll(max_records=1, timeout_seconds=0.02) == {}
 
 
 async def seek_to_start(reader: LogReader) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +12,7 @@ from shared.log.partitioning import partition_of
 from shared.log.port import Entry, LogRecord
 from tests.contract.logs import (
     EmbeddedLogUnderTest,
+    KafkaLogUnderTest,
     LogUnderTest,
     SpooledLogUnderTest,
     by_position,
@@ -26,16 +26,17 @@ FOREVER = 3_600.0
 BOUND = 30.0
 """Seconds after which a test that waits for something that never comes has failed."""
 
-LOGS: dict[str, Callable[[Path], LogUnderTest]] = {
-    "embedded": EmbeddedLogUnderTest,
+LOGS: dict[str, Callable[[pytest.FixtureRequest], LogUnderTest]] = {
+    "embedded": lambda test: EmbeddedLogUnderTest(test.getfixturevalue("tmp_path")),
+    "kafka": lambda test: KafkaLogUnderTest(test.getfixturevalue("kafka")),
     "memory": lambda _: InMemoryLog(),
     "spooled": SpooledLogUnderTest,
 }
 
 
 @pytest.fixture(params=sorted(LOGS))
-def log(request: pytest.FixtureRequest, tmp_path: Path) -> LogUnderTest:
-    return LOGS[request.param](tmp_path)
+def log(request: pytest.FixtureRequest) -> LogUnderTest:
+    return LOGS[request.param](request)
 
 
 def numbered(count: int, keys: int = 7) -> list[Entry]:

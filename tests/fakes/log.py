@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 from shared.clock import wall_clock
-from shared.errors import Conflict, LogUnavailable
+from shared.errors import LogUnavailable, OffsetOutOfRange
 from shared.log.partitioning import partition_of
 from shared.log.port import Entry, LogRecord, Position
 from tests.contract.logs import OpenLog
@@ -63,7 +63,7 @@ class InMemoryReader:
     async def seek(self, partition: int, offset: int) -> None:
         self._check_open()
         if not 0 <= offset <= len(self._log.partitions[partition]):
-            raise Conflict("no such offset", code="offset_out_of_range")
+            raise OffsetOutOfRange("no such offset", partition=partition)
         self._next[partition] = offset
 
     async def poll(
@@ -98,6 +98,9 @@ class InMemoryReader:
 
     async def pause(self, partitions: frozenset[int]) -> None:
         self._paused = partitions
+
+    async def position(self, partition: int) -> int:
+        return self._next[partition]
 
     async def start_offsets(self) -> Mapping[int, int]:
         self._check_open()
