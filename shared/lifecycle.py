@@ -45,20 +45,35 @@ def run_service(
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_until_told(run, settings))
-    except SetupError as error:
-        sys.stderr.write(f"{name}: {error.message}\n")
+    except* SetupError as group:
+        sys.stderr.write(f"{name}: {_first(group)}\n")
         sys.exit(FAILED)
 
 
 def wrong_settings(settings_type: type[BaseSettings], error: ValidationError) -> str:
     """Say which variables of the environment are wrong, and why, without their values."""
-    prefix = settings_type.model_config.get("env_prefix", "")
+    wrong = _settings_named(settings_type, error.title)
+    prefix = wrong.model_config.get("env_prefix", "")
     faults = []
     for fault in error.errors(include_input=False):
-        field = str(fault["loc"][0])
-        known = field in settings_type.model_fields
-        faults.append(f"{prefix + field.upper() if known else field}: {fault['msg']}")
+        field = str(fault["loc"][0]) if fault["loc"] else ""
+        known = field in wrong.model_fields
+        said = fault["msg"].removeprefix("Value error, ")
+        faults.append(f"{prefix + field.upper() if known else field}: {said}".removeprefix(": "))
     return "; ".join(faults)
+
+
+def _settings_named(settings_type: type[BaseSettings], title: str) -> type[BaseSettings]:
+    """Return the settings that an error is about: the service's, or those nested in them."""
+    fields = (field.annotation for field in settings_type.model_fields.values())
+    nested = (each for each in fields if isinstance(each, type) and issubclass(each, BaseSettings))
+    return next((each for each in nested if each.__name__ == title), settings_type)
+
+
+def _first(group: BaseExceptionGroup[SetupError]) -> str:
+    """Return the first sentence of a group, however deep it lies."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error.message
 
 
 async def _until_told(

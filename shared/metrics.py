@@ -75,6 +75,20 @@ CLASSIFIER_LAG_EVENTS: Final = Gauge(
 CLASSIFIER_LAG_SECONDS: Final = Gauge(
     "classifier_lag_seconds", "How far the watermark is behind the present."
 )
+CLASSIFIER_PARTITION_LAG_SECONDS: Final = Gauge(
+    "classifier_partition_lag_seconds",
+    "Age of the last record classified of a partition that has more; 0 when it is read to its end.",
+    ("partition",),
+)
+CLASSIFIER_EPOCH: Final = Gauge(
+    "classifier_claim_epoch", "Epoch of the claim that this process holds.", ("partition",)
+)
+CLASSIFIER_CLAIMS: Final = Counter(
+    "classifier_claims_total", "Partitions taken over: at starts, and when others come or go."
+)
+CLASSIFIER_STOPPED: Final = Gauge(
+    "classifier_stopped_partitions", "Partitions that wait for an operator."
+)
 CLASSIFIER_RECORDS: Final = Counter(
     "classifier_records_total",
     "Records read, by verdict: stored, duplicate, quarantined, erased.",

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack, closing
+from typing import Final
 
 from services.api.app import build_api, create_app
 from services.api.background import run_background
@@ -11,9 +12,11 @@ from shared.clock import wall_clock
 from shared.http.health import not_stopping
 from shared.http.server import listen, serve
 from shared.lifecycle import run_service
-from shared.log.embedded import open_embedded_log
+from shared.log.choosing import open_both_sides
 from shared.storage.directory import DirectoryCache
 from shared.storage.engine import open_engine
+
+NAME: Final = "journeyline-api"
 
 
 async def run(settings: ApiSettings, stopping: asyncio.Event) -> None:
@@ -24,9 +27,9 @@ async def run(settings: ApiSettings, stopping: asyncio.Event) -> None:
     """
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(closing(listen(settings.host, settings.port)))
-        log = await stack.enter_async_context(open_embedded_log(settings.log_path))
+        log = await stack.enter_async_context(open_both_sides(settings, NAME))
         engine = await stack.enter_async_context(
-            open_engine(settings.database_url, pool_size=settings.pool_size, name="journeyline-api")
+            open_engine(settings.database_url, pool_size=settings.pool_size, name=NAME)
         )
         directory = await stack.enter_async_context(
             DirectoryCache(engine, settings.pepper, wall_clock)
@@ -35,8 +38,8 @@ async def run(settings: ApiSettings, stopping: asyncio.Event) -> None:
             engine=engine,
             directory=directory,
             log=log.writer,
-            log_ends=log.reader().end_offsets,
-            topic=log.file.topic,
+            log_ends=log.ends,
+            topic=log.topic,
             clock=wall_clock,
             cursor_secret=settings.cursor_secret,
             pepper=settings.pepper,

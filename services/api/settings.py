@@ -2,16 +2,17 @@
 
 import hashlib
 import hmac
-from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from shared.log.choosing import LogSettings
 
 PREFIX: Final = "API_"
 
 
-class ApiSettings(BaseSettings):
+class ApiSettings(LogSettings):
     """Everything the API reads from its environment, and nothing else.
 
     Built once, in ``__main__``; every other module is handed the values it needs.
@@ -20,7 +21,6 @@ class ApiSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     database_url: Annotated[str, Field(description="postgresql://…, the primary")]
-    log_path: Annotated[Path, Field(description="the embedded log's file, for the ledger")]
     key_pepper: Annotated[
         SecretStr, Field(validation_alias="KEY_PEPPER", min_length=16, description="for digests")
     ]

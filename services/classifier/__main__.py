@@ -2,10 +2,14 @@
 
 import asyncio
 from contextlib import AsyncExitStack, closing
+from functools import partial
+from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
 from services.classifier.app import build_classifier
+from services.classifier.ownership import LEAVE_ALONE
+from services.classifier.service import ClassifierService
 from services.classifier.settings import ClassifierSettings
 from shared.clock import wall_clock
 from shared.errors import NotFound
@@ -15,8 +19,11 @@ from shared.http.server import listen, serve
 from shared.identity.policy_documents import default_policy
 from shared.instants import DAY, SECOND
 from shared.lifecycle import run_service
-from shared.log.embedded import open_embedded_log
+from shared.log.choosing import open_log_reader
+from shared.log.kafka_preflight import preflight
 from shared.storage.engine import open_engine
+
+NAME: Final = "journeyline-classifier"
 
 
 async def run(settings: ClassifierSettings, stopping: asyncio.Event) -> None:
@@ -27,25 +34,33 @@ async def run(settings: ClassifierSettings, stopping: asyncio.Event) -> None:
     """
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(closing(listen(settings.host, settings.port)))
-        log = await stack.enter_async_context(open_embedded_log(settings.log_path))
         engine = await stack.enter_async_context(
             open_engine(
                 settings.database_url, pool_size=settings.pool_size, name="journeyline-classifier"
             )
         )
-        classifier = build_classifier(
+        build = partial(
+            build_classifier,
             engine,
-            log.reader(),
-            default_policy(),
+            policy=default_policy(),
             clock=wall_clock,
             timer_grace=settings.timer_grace * SECOND,
             keep_outbox=settings.outbox_days * DAY,
+            leave_alone=LEAVE_ALONE if settings.kafka_bootstrap else 0,
         )
-        checks = {"process": not_stopping(stopping), **classifier.checks}
+        service = ClassifierService(
+            engine,
+            lambda: open_log_reader(settings, NAME, group=settings.kafka_group),
+            build,
+            accepted_log=settings.accept_log,
+        )
+        checks = {"process": not_stopping(stopping), **service.checks}
         front = Front(health_routes(checks), _nothing_else)
         async with asyncio.TaskGroup() as group:
-            group.create_task(classifier.run(stopping))
+            group.create_task(service.run(stopping))
             group.create_task(serve(front, listener, stopping=stopping))
+            if (address := settings.address(NAME)) is not None:
+                group.create_task(preflight(address, settings.kafka.topic, stopping))
 
 
 async def _nothing_else(scope: Scope, receive: Receive, send: Send) -> None:

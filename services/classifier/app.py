@@ -13,14 +13,13 @@ from services.classifier.batch import LogIdentity, PostgresClassification
 from services.classifier.publishing import KEEP, Publisher
 from services.classifier.rollouts import Rollouts
 from services.classifier.timers import Timers
+from services.classifier.watchdog import STUCK_AFTER
 from services.classifier.worker import Worker
 from shared.clock import Clock
 from shared.http.health import Check
 from shared.identity.policy import Policy
 from shared.instants import SECOND, Micros
 from shared.log.port import LogReader
-
-STUCK_AFTER: Micros = 60 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Classifier:
         """Return None while the loop turns, else a sentence that says what keeps it."""
         if self.worker.trouble:
             return self.worker.trouble
-        idle = self.clock() - self.worker.progress_at
+        idle = self.worker.idle(self.clock())
         return f"no progress for {idle // SECOND} s" if idle > STUCK_AFTER else None
 
     @property
@@ -64,13 +63,24 @@ def build_classifier(
     clock: Clock,
     timer_grace: Micros = 0,
     keep_outbox: Micros = KEEP,
+    leave_alone: Micros = 0,
 ) -> Classifier:
-    """Wire a classifier; engine and reader stay the caller's to close."""
+    """Wire a classifier; engine and reader stay the caller's to close.
+
+    Args:
+        engine: The primary, with a pool of its own.
+        reader: Of the log.
+        policy: Which identifiers join customers.
+        clock: The present.
+        timer_grace: How much longer deadlines wait.
+        keep_outbox: How old messages of the outbox become.
+        leave_alone: How long a partition that was lost is left to its new owner.
+    """
     owner = f"{socket.gethostname()}/{os.getpid()}"
     identity = LogIdentity(reader.log_id, reader.topic)
     classification = PostgresClassification(engine, identity, policy, owner=owner, clock=clock)
     return Classifier(
-        Worker(reader, classification, clock),
+        Worker(reader, classification, clock, leave_alone=leave_alone),
         Timers(engine, clock, grace=timer_grace),
         Rollouts(engine, clock, grace=timer_grace),
         Publisher(engine, clock, keep=keep_outbox),

@@ -1,7 +1,7 @@
 """One batch, one transaction: claim, dedupe, store, link, fold, transitions, counts."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -14,6 +14,7 @@ from services.classifier.claims import (
     Tally,
     hold_claim,
     note_read_to_end,
+    register_partitions,
     settle_claim,
     take_claim,
 )
@@ -111,6 +112,34 @@ class PostgresClassification:
                 start_offset=start_offset,
                 now=self._clock(),
             )
+
+    async def register(self, start_offsets: Mapping[int, int]) -> None:
+        """Make sure that every partition has a claim; see ``Claiming.register``."""
+        async with transaction(self._engine) as connection:
+            await register_partitions(
+                connection,
+                log_id=self._log.log_id,
+                topic=self._log.topic,
+                start_offsets=start_offsets,
+            )
+
+    async def pass_gap(self, claim: Claim, next_offset: int) -> Claim:
+        """Count the offsets up to *next_offset*, which hold no records, as gaps.
+
+        Raises:
+            OwnershipLost: the partition is someone else's; nothing was written.
+        """
+        async with transaction(self._engine) as connection:
+            now = await hold_claim(connection, claim)
+            await settle_claim(
+                connection,
+                claim,
+                Tally(gaps=next_offset - claim.next_offset),
+                next_offset=next_offset,
+                read_through=None,
+                now=now,
+            )
+        return claim.at(next_offset)
 
     async def read_to_end(self, claim: Claim, seen_at: int) -> None:
         """Note that nothing lay beyond *claim* at *seen_at*."""

@@ -7,14 +7,25 @@ without noticing can never write again. In it, at any time::
     next_offset - start_offset = stored + duplicate + quarantined + erased + gaps
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
 import asyncpg
 
-from shared.errors import OwnershipLost
+from shared.errors import LogReplaced, OwnershipLost
 from shared.instants import Instant, datetime_of, instant_of
 
+_REGISTER = """
+INSERT INTO claims (log_id, topic, partition, start_offset, next_offset)
+SELECT $1, $2, partition, start_offset, start_offset
+  FROM unnest($3::int[], $4::bigint[]) AS found (partition, start_offset)
+ON CONFLICT (log_id, topic, partition) DO NOTHING
+"""
+_FORMER = """
+SELECT log_id, sum(next_offset - start_offset)::bigint AS read FROM claims WHERE topic = $1
+ GROUP BY log_id ORDER BY max(claimed_at) DESC NULLS LAST, max(id) DESC LIMIT 1
+"""
 _TAKE = """
 INSERT INTO claims (log_id, topic, partition, epoch, owner, claimed_at, start_offset, next_offset,
                     progress_at)
@@ -74,6 +85,39 @@ class Tally:
         )
 
 
+async def register_partitions(
+    connection: asyncpg.Connection, *, log_id: str, topic: str, start_offsets: Mapping[int, int]
+) -> None:
+    """Make a claim without an owner for each partition of *start_offsets* that has none."""
+    await connection.execute(
+        _REGISTER, log_id, topic, list(start_offsets), list(start_offsets.values())
+    )
+
+
+async def require_same_log(
+    connection: asyncpg.Connection, *, log_id: str, topic: str, accepted: str | None
+) -> None:
+    """Return if the log that was read last under the name *topic* is this one.
+
+    Args:
+        connection: To the database that holds the claims.
+        log_id: The log as it is now.
+        topic: Its name.
+        accepted: The log that an operator has said may follow whatever was before.
+
+    Raises:
+        LogReplaced: it is another one; says what to do.
+    """
+    former = await connection.fetchrow(_FORMER, topic)
+    if former is None or former["log_id"] == log_id or log_id == accepted:
+        return
+    raise LogReplaced(
+        f"the topic {topic} was made anew: {former['read']} records of the former one "
+        f"({former['log_id']}) were classified, what else it held is gone. Let its senders send "
+        f"again what may be missing; then CLASSIFIER_ACCEPT_LOG={log_id} reads the new one"
+    )
+
+
 async def take_claim(
     connection: asyncpg.Connection,
     *,
@@ -123,12 +167,12 @@ async def settle_claim(
     tally: Tally,
     *,
     next_offset: int,
-    read_through: Instant,
+    read_through: Instant | None,
     now: Instant,
 ) -> None:
     """Move the held *claim* to *next_offset* and count what became of the records before it.
 
-    *read_through* is how far that takes the watermark of the partition.
+    *read_through* is how far that takes the watermark of the partition; None for no further.
     """
     await connection.execute(
         _SETTLE,
@@ -139,7 +183,7 @@ async def settle_claim(
         tally.quarantined,
         tally.erased,
         tally.gaps,
-        datetime_of(read_through),
+        None if read_through is None else datetime_of(read_through),
         datetime_of(now),
     )
 

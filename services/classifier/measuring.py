@@ -1,18 +1,22 @@
 """Measuring: what operators see of the classifier, noted where it happens."""
 
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import perf_counter
 
 from services.classifier.claims import Tally
 from services.classifier.reading import Arrival, Item
-from shared.instants import SECOND, Instant, instant_of
+from shared.instants import SECOND, Instant, Micros, instant_of
 from shared.metrics import (
     CLASSIFIER_BATCH_SECONDS,
+    CLASSIFIER_CLAIMS,
+    CLASSIFIER_EPOCH,
     CLASSIFIER_LAG_EVENTS,
     CLASSIFIER_LAG_SECONDS,
+    CLASSIFIER_PARTITION_LAG_SECONDS,
     CLASSIFIER_PROGRESS,
     CLASSIFIER_RECORDS,
+    CLASSIFIER_STOPPED,
     EVENT_END_TO_END_SECONDS,
     QUARANTINED,
 )
@@ -41,9 +45,28 @@ def note_batch(items: Sequence[Item], tally: Tally, now: Instant) -> None:
             QUARANTINED.labels(item.data.reason).inc()
 
 
-def note_pending(partition: int, records: int) -> None:
-    """Note how many records of *partition* are not yet classified."""
-    CLASSIFIER_LAG_EVENTS.labels(str(partition)).set(max(records, 0))
+def note_pending(partition: int, records: int, behind: Micros) -> None:
+    """Note how many records of *partition* are not yet classified, and how old the last one was."""
+    CLASSIFIER_LAG_EVENTS.labels(str(partition)).set(records)
+    CLASSIFIER_PARTITION_LAG_SECONDS.labels(str(partition)).set(max(behind, 0) / SECOND)
+
+
+def note_claim(partition: int, epoch: int) -> None:
+    """Note that this process has taken *partition* over."""
+    CLASSIFIER_CLAIMS.inc()
+    CLASSIFIER_EPOCH.labels(str(partition)).set(epoch)
+
+
+def note_left(partition: int) -> None:
+    """Show nothing more of a partition that others own now."""
+    for gauge in (CLASSIFIER_LAG_EVENTS, CLASSIFIER_PARTITION_LAG_SECONDS, CLASSIFIER_EPOCH):
+        with suppress(KeyError):
+            gauge.remove(str(partition))
+
+
+def note_stopped(partitions: int) -> None:
+    """Note how many partitions wait for an operator."""
+    CLASSIFIER_STOPPED.set(partitions)
 
 
 def note_watermark(watermark: Instant, now: Instant) -> None:

@@ -1,15 +1,16 @@
 """Settings of the classifier."""
 
-from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from shared.log.choosing import LogSettings
 
 PREFIX: Final = "CLASSIFIER_"
 
 
-class ClassifierSettings(BaseSettings):
+class ClassifierSettings(LogSettings):
     """Everything the classifier reads from its environment, and nothing else.
 
     Built once, in ``__main__``; every other module is handed the values it needs.
@@ -18,7 +19,12 @@ class ClassifierSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     database_url: Annotated[str, Field(description="postgresql://…, the primary")]
-    log_path: Annotated[Path, Field(description="the embedded log's file")]
+    kafka_group: Annotated[
+        str, Field(min_length=1, description="whose members share the partitions")
+    ] = "journeyline-classifier"
+    accept_log: Annotated[
+        str | None, Field(description="the log that may follow one that is gone")
+    ] = None
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8082
     pool_size: Annotated[int, Field(ge=2, le=50)] = 8

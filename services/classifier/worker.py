@@ -10,8 +10,16 @@ import structlog
 from services.classifier.batch import BatchRefused
 from services.classifier.claims import Claim
 from services.classifier.measuring import note_pending
+from services.classifier.ownership import LEAVE_ALONE, Claiming, Ownership
 from shared.clock import Clock
-from shared.errors import JourneylineError, LogDamaged, OwnershipLost, RetryableError
+from shared.errors import (
+    LogDamaged,
+    LogReplaced,
+    LogUnavailable,
+    OffsetOutOfRange,
+    OwnershipLost,
+    RetryableError,
+)
 from shared.instants import SECOND, Instant, Micros
 from shared.log.port import LogReader, LogRecord
 from shared.metrics import CLASSIFIER_FENCED
@@ -28,15 +36,15 @@ IN_FLIGHT: Final = 2
 RETRY_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 
 
-class Classification(Protocol):
+class Classification(Claiming, Protocol):
     """What the loop asks of the database side."""
-
-    async def claim(self, partition: int, start_offset: int) -> Claim:
-        """Take *partition* over."""
-        ...
 
     async def classify(self, claim: Claim, records: Sequence[LogRecord]) -> Claim:
         """Classify *records* in one transaction; return the claim behind them."""
+        ...
+
+    async def pass_gap(self, claim: Claim, next_offset: int) -> Claim:
+        """Note that no record lies between *claim* and *next_offset*; return the claim there."""
         ...
 
     async def read_to_end(self, claim: Claim, seen_at: Instant) -> None:
@@ -50,33 +58,50 @@ class Worker:
     One task calls ``run``. Progress and health are read by others through the properties.
     """
 
-    def __init__(self, reader: LogReader, classification: Classification, clock: Clock) -> None:
+    def __init__(
+        self,
+        reader: LogReader,
+        classification: Classification,
+        clock: Clock,
+        *,
+        leave_alone: Micros = LEAVE_ALONE,
+    ) -> None:
         self._reader = reader
         self._classification = classification
         self._clock = clock
-        self._claims: dict[int, Claim] = {}
-        self._stopped: dict[int, str] = {}
+        self._ownership = Ownership(reader, classification, clock, leave_alone=leave_alone)
         self._failures = 0
         self._noted_at: Instant = 0
         self._unnoted = False
+        self._pending = 0
+        self._appended_at: dict[int, Instant] = {}
+        self._advanced_at: Instant = clock()
         self.progress_at: Instant = clock()
         self.trouble: str | None = "has not read yet"
 
     @property
     def owned(self) -> frozenset[int]:
         """The partitions under a claim of this worker."""
-        return frozenset(self._claims)
+        return frozenset(self._ownership.claims)
 
     @property
     def stopped_partitions(self) -> Mapping[int, str]:
         """Partitions that wait for an operator, each with why."""
-        return dict(self._stopped)
+        return dict(self._ownership.stopped)
+
+    def idle(self, now: Instant) -> Micros:
+        """Return how long nothing has moved although it should: 0 while there is nothing to do.
+
+        Waiting for a database or a log that is away counts as moving: it is known, and said.
+        """
+        since = self._advanced_at if self._pending and not self._failures else self.progress_at
+        return max(now - since, 0)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Classify until *stopping* is set, then return after the batch in hand.
 
-        An error that may pass is waited out; the records stay in the log meanwhile. A damaged
-        record stops its partition for good, and no other.
+        An error that may pass is waited out; the records stay in the log meanwhile. A partition
+        whose records are damaged, or gone, is stopped for good, and no other.
 
         Raises:
             LogDamaged: the log as a whole cannot be read.
@@ -87,19 +112,25 @@ class Worker:
                 self._failures, self.trouble = 0, self._stopped_sentence()
             except (RetryableError, OSError, TimeoutError) as error:
                 await self._wait_out(error, stopping)
+            except OffsetOutOfRange as error:
+                await self._ownership.stop(error.partition, error.message)
+            except LogReplaced as error:
+                await self._ownership.stop_all(error.message)
             except LogDamaged as error:
                 if error.partition is None:
                     raise
-                await self._stop_partition(error.partition, error.message)
+                await self._ownership.stop(error.partition, error.message)
 
     async def _turn(self) -> None:
-        await self._own()
+        if await self._ownership.refresh():
+            self._advanced_at = self._clock()
         patience = NOTE_BUSY / SECOND if self._unnoted else POLL_SECONDS
         polled = await self._reader.poll(max_records=MOST_RECORDS, timeout_seconds=patience)
-        mine = {partition: polled[partition] for partition in polled if partition in self._claims}
+        claims = self._ownership.claims
+        mine = {partition: polled[partition] for partition in polled if partition in claims}
         limit = asyncio.Semaphore(IN_FLIGHT)
         outcomes = await asyncio.gather(
-            *(self._classify(limit, partition, records) for partition, records in mine.items()),
+            *(self._classify(limit, claims[each], records) for each, records in mine.items()),
             return_exceptions=True,
         )
         for outcome in outcomes:
@@ -109,57 +140,30 @@ class Worker:
         await self._note_ends()
         self.progress_at = self._clock()
 
-    async def _own(self) -> None:
-        assigned = self._reader.assigned
-        for partition in self._claims.keys() - assigned:
-            del self._claims[partition]
-        missing = sorted(assigned - self._claims.keys() - self._stopped.keys())
-        if not missing:
-            return
-        starts = await self._reader.start_offsets()
-        for partition in missing:
-            claim = await self._classification.claim(partition, starts[partition])
-            await self._seek(claim)
-            log.info("partition_claimed", partition=partition, epoch=claim.epoch)
-
-    async def _seek(self, claim: Claim) -> None:
-        try:
-            await self._reader.seek(claim.partition, claim.next_offset)
-        except JourneylineError as error:
-            if isinstance(error, RetryableError):
-                raise
-            await self._stop_partition(claim.partition, error.message)
-        else:
-            self._claims[claim.partition] = claim
-
     async def _classify(
-        self, limit: asyncio.Semaphore, partition: int, records: Sequence[LogRecord]
+        self, limit: asyncio.Semaphore, claim: Claim, records: Sequence[LogRecord]
     ) -> None:
-        claim = self._claims[partition]
+        partition = claim.partition
         async with limit:
             try:
                 settled = await self._classification.classify(claim, records)
             except OwnershipLost as error:
                 log.warning("batch_fenced", partition=partition, why=error.message)
                 CLASSIFIER_FENCED.inc()
-                self._claims.pop(partition, None)
+                self._ownership.lose(partition)
                 return
             except BatchRefused as error:
-                await self._stop_partition(partition, error.message)
+                await self._ownership.stop(partition, error.message)
                 return
             except BaseException:
                 # Whether it was committed is unknown: the next turn claims anew and reads on
                 # from what the database says.
-                self._claims.pop(partition, None)
+                self._ownership.forget(partition)
                 raise
-        self._claims[partition] = settled
+        self._ownership.settle(settled)
+        self._advanced_at = self._clock()
+        self._appended_at[partition] = records[-1].appended_at
         await self._reader.reached(partition, settled.next_offset)
-
-    async def _stop_partition(self, partition: int, why: str) -> None:
-        log.error("partition_stopped", partition=partition, why=why)
-        self._claims.pop(partition, None)
-        self._stopped[partition] = why
-        await self._reader.pause(frozenset(self._stopped))
 
     async def _note_ends(self) -> None:
         """Now and then, tell the watermark which partitions are read to their end."""
@@ -167,27 +171,53 @@ class Worker:
         if seen_at - self._noted_at < (NOTE_BUSY if self._unnoted else NOTE_IDLE):
             return
         ends = await self._reader.end_offsets()
-        for partition, claim in list(self._claims.items()):
-            note_pending(partition, ends[partition] - claim.next_offset)
-            if claim.next_offset >= ends[partition]:
-                try:
-                    await self._classification.read_to_end(claim, seen_at)
-                except OwnershipLost:
-                    self._claims.pop(partition, None)
+        await self._ownership.register(ends)
+        pending = 0
+        for claim in list(self._ownership.claims.values()):
+            pending += await self._note_end(claim, ends[claim.partition], seen_at)
+        self._pending = pending
+        if not pending:
+            self._advanced_at = seen_at
         self._noted_at, self._unnoted = seen_at, False
 
+    async def _note_end(self, claim: Claim, end: int, seen_at: Instant) -> int:
+        """Note how far one partition is behind; return by how many records."""
+        try:
+            if (reached := await self._reader.position(claim.partition)) > claim.next_offset:
+                claim = await self._classification.pass_gap(claim, reached)
+                self._ownership.settle(claim)
+            if claim.next_offset >= end:
+                await self._classification.read_to_end(claim, seen_at)
+        except OwnershipLost:
+            self._ownership.lose(claim.partition)
+            return 0
+        pending = max(end - claim.next_offset, 0)
+        behind = seen_at - self._appended_at.get(claim.partition, seen_at) if pending else 0
+        note_pending(claim.partition, pending, behind)
+        return pending
+
     async def _wait_out(self, error: Exception, stopping: asyncio.Event) -> None:
+        """Wait before the next turn, asking the log for nothing meanwhile.
+
+        Whoever stops asking is taken for dead by the log's group, and others take over for nothing.
+        """
         delay = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
         self._failures += 1
         why = str(error) or type(error).__name__
         self.trouble = f"waits: {why}"
         log.warning("classifier_waits", why=why, seconds=delay)
+        self.progress_at = self._clock()
+        if not isinstance(error, LogUnavailable):
+            await self._reader.pause(self._reader.assigned)
+            with contextlib.suppress(LogUnavailable):
+                await self._reader.poll(max_records=1, timeout_seconds=0)
+            await self._reader.pause(frozenset(self._ownership.stopped))
         await _pause(stopping, delay)
 
     def _stopped_sentence(self) -> str | None:
-        if not self._stopped:
+        if not self._ownership.stopped:
             return None
-        partition, why = next(iter(self._stopped.items()))
+        partition, why = next(iter(self._ownership.stopped.items()))
         return f"partition {partition} is stopped: {why}"
 
 

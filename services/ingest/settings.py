@@ -1,20 +1,20 @@
 """Settings of ingest."""
 
-from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from services.ingest.limits import MOST_BYTES_IN_FLIGHT
 from shared.instants import HOUR
+from shared.log.choosing import LogSettings
 from shared.log.spool import SpoolLimits
 
 PREFIX: Final = "INGEST_"
 _MIB: Final = 1 << 20
 
 
-class IngestSettings(BaseSettings):
+class IngestSettings(LogSettings):
     """Everything ingest reads from its environment, and nothing else.
 
     Built once, in ``__main__``; every other module is handed the values it needs.
@@ -23,7 +23,6 @@ class IngestSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     database_url: Annotated[str, Field(description="postgresql://…, for keys and sources")]
-    log_path: Annotated[Path, Field(description="the embedded log's file")]
     key_pepper: Annotated[
         SecretStr, Field(validation_alias="KEY_PEPPER", min_length=16, description="for digests")
     ]

@@ -41,10 +41,7 @@ async def prepare(
     Raises:
         SetupError: the file is there but cannot be read.
     """
-    async with engine.begin() as connection:
-        model = load_model(bundled_model(MODEL))
-        await ensure_default_model(await driver_of(connection), model, now=clock())
-        await _ensure_source(connection, clock)
+    await ensure_beginnings(engine, clock)
     kept = read_credentials(credentials)
     if kept is None:
         async with engine.begin() as connection:
@@ -55,6 +52,14 @@ async def prepare(
         kept = msgspec.structs.replace(kept, url=url)
         write_private(credentials, _text(kept))
     return kept, False
+
+
+async def ensure_beginnings(engine: AsyncEngine, clock: Clock) -> None:
+    """Make sure that a migrated database has a stage model in force and the first source."""
+    async with engine.begin() as connection:
+        model = load_model(bundled_model(MODEL))
+        await ensure_default_model(await driver_of(connection), model, now=clock())
+        await _ensure_source(connection, clock)
 
 
 def read_credentials(path: Path) -> Credentials | None:

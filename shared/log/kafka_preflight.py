@@ -1,5 +1,7 @@
 """Whether a topic keeps what it confirms, and topics that do, made where there are none."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -16,6 +18,8 @@ from shared.log.kafka_topic import KafkaTopic, TopicState
 
 log = structlog.get_logger()
 
+_RETRY_SECONDS: Final = 5.0
+
 RETENTION_MILLISECONDS: Final = 7 * 24 * 3_600 * 1_000
 COPIES: Final = 3
 IN_SYNC: Final = 2
@@ -30,13 +34,22 @@ async def check_topic(address: KafkaAddress, topic: str) -> None:
         SetupError: the profile is ``production`` and the topic is not fit; says all that is wrong.
         LogUnavailable: Kafka cannot be asked.
     """
-    async with KafkaTopic(address, topic) as looking:
-        state = await looking.look()
-    faults = topic_faults(state, await _settings_of(address, topic))
+    _, faults = await look_at(address, topic)
     if faults and address.settings.profile == "production":
         raise SetupError(f"the topic {topic} is not fit for production: {'; '.join(faults)}")
     for fault in faults:
         log.warning("topic_unfit_for_production", topic=topic, fault=fault)
+
+
+async def look_at(address: KafkaAddress, topic: str) -> tuple[int, Sequence[str]]:
+    """Return how many partitions *topic* has, and what lets it lose or refuse records.
+
+    Raises:
+        LogUnavailable: Kafka cannot be asked.
+    """
+    async with KafkaTopic(address, topic) as looking:
+        state = await looking.look()
+    return len(state.partitions), topic_faults(state, await _settings_of(address, topic))
 
 
 def topic_faults(state: TopicState, settings: Mapping[str, str]) -> Sequence[str]:
@@ -60,6 +73,23 @@ def topic_faults(state: TopicState, settings: Mapping[str, str]) -> Sequence[str
         "cleanup.policy should be delete": settings.get("cleanup.policy", "delete") != "delete",
     }
     return [fault for fault, holds in faults.items() if holds]
+
+
+async def preflight(address: KafkaAddress, topic: str, stopping: asyncio.Event) -> None:
+    """Check *topic* as soon as Kafka can be asked, or return when *stopping* is set.
+
+    Raises:
+        SetupError: the profile is ``production`` and the topic is not fit; says all that is wrong.
+    """
+    while not stopping.is_set():
+        try:
+            await check_topic(address, topic)
+        except LogUnavailable as error:
+            log.warning("topic_not_checked_yet", topic=topic, why=error.message)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), _RETRY_SECONDS)
+        else:
+            return
 
 
 async def ensure_topics(address: KafkaAddress, topics: Sequence[str]) -> Sequence[str]:

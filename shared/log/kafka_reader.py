@@ -29,6 +29,7 @@ from shared.errors import (
     OffsetOutOfRange,
 )
 from shared.log.bounds import Bounds, check_held
+from shared.log.kafka_commits import GroupCommits
 from shared.log.kafka_connection import KafkaAddress, bounded, close_quietly
 from shared.log.kafka_topic import KafkaTopic, PartitionState
 from shared.log.port import LogRecord
@@ -36,7 +37,6 @@ from shared.log.port import LogRecord
 POLL_BYTES: Final = 8 << 20
 CLOSE_SECONDS: Final = 10.0
 
-COMMIT_SECONDS: Final = 1.0
 
 _MILLISECONDS: Final = 1_000
 _MICROSECONDS: Final = 1_000
@@ -109,8 +109,7 @@ class KafkaReader:
         self._sought: set[int] = set()
         self._paused: frozenset[int] = frozenset()
         self._turns: deque[int] = deque()
-        self._reached: dict[int, int] = {}
-        self._committing: asyncio.Task[None] | None = None
+        self._commits = GroupCommits(consumer)
         self._closed = False
         if group is not None:
             consumer.subscribe([topic.topic], listener=_Rebalances(self._sought))
@@ -177,6 +176,8 @@ class KafkaReader:
 
     async def position(self, partition: int) -> int:
         """See ``LogReader.position``."""
+        if partition not in self._next_offsets:
+            raise LogUnavailable(f"partition {partition} was given to another reader")
         if partition not in self._sought:
             return self._next_offsets[partition]
         async with bounded(self._call_seconds, "tell a position"):
@@ -192,21 +193,15 @@ class KafkaReader:
 
     async def reached(self, partition: int, offset: int) -> None:
         """See ``LogReader.reached``: commits in the background, every now and then."""
-        if self._group is None or self._closed:
-            return
-        self._reached[partition] = offset
-        if self._committing is None or self._committing.done():
-            self._committing = asyncio.get_running_loop().create_task(self._commit_later())
+        if self._group is not None and not self._closed:
+            self._commits.note(self._place(partition), offset)
 
     async def close(self) -> None:
         """See ``LogReader.close``: leaves the group, so that others take over at once."""
         if self._closed:
             return
         self._closed = True
-        if self._committing is not None:
-            self._committing.cancel()
-            await asyncio.wait([self._committing])
-            await close_quietly(self._commit(), COMMIT_SECONDS)
+        await self._commits.finish()
         await close_quietly(self._consumer.stop(), CLOSE_SECONDS)
         await self._topic.close()
 
@@ -303,17 +298,6 @@ class KafkaReader:
     async def _bounds(self) -> Mapping[int, Bounds]:
         starts, ends = await self.start_offsets(), await self.end_offsets()
         return {number: Bounds(starts[number], ends[number]) for number in starts.keys() & ends}
-
-    async def _commit_later(self) -> None:
-        await asyncio.sleep(COMMIT_SECONDS)
-        await close_quietly(self._commit())
-
-    async def _commit(self) -> None:
-        given = self.assigned
-        await self._consumer.commit(
-            {self._place(each): offset for each, offset in self._reached.items() if each in given}
-        )
-        self._reached.clear()
 
 
 def _told(error: OffsetOutOfRangeError | CorruptRecordException) -> JourneylineError:

@@ -14,7 +14,7 @@ TRANSITIONS_TOPIC: Final = "journeyline.transitions"
 class KafkaSettings(BaseSettings):
     """How Kafka is spoken to; read from the environment once, with a service's own settings."""
 
-    model_config = SettingsConfigDict(env_prefix="KAFKA_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="KAFKA_", env_ignore_empty=True, frozen=True)
 
     topic: Annotated[str, Field(min_length=1, max_length=249)] = TOPIC
     transitions_topic: Annotated[str, Field(min_length=1, max_length=249)] = TRANSITIONS_TOPIC

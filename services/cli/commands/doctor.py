@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
@@ -15,8 +16,11 @@ import typer
 from rich.console import Console
 
 from services.cli.connection import DEFAULT_DATA, Data, Key, Url, find_target
+from services.cli.settings import DATABASE_VARIABLES, KAFKA_VARIABLES, kafka_settings
 from services.standalone.postgres_binaries import bundled_major
 from shared.errors import JourneylineError, SetupError
+from shared.log.kafka_connection import KafkaAddress
+from shared.log.kafka_preflight import look_at
 from shared.storage.engine import open_engine
 from shared.storage.migrate import current_revision, head_revision
 
@@ -27,7 +31,13 @@ FREE_WANTED: Final = 1 << 30
 Port = Annotated[int, typer.Option("--port", help="where a system would be started")]
 DatabaseUrl = Annotated[
     str | None,
-    typer.Option("--database-url", envvar="DATABASE_URL", help="check this database instead"),
+    typer.Option("--database-url", envvar=DATABASE_VARIABLES, help="check this database too"),
+]
+
+
+KafkaBootstrap = Annotated[
+    str | None,
+    typer.Option("--kafka-bootstrap", envvar=KAFKA_VARIABLES, help="check its topics too"),
 ]
 
 
@@ -54,16 +64,19 @@ class _Ready(msgspec.Struct):
 
 
 def doctor(
+    *,
     url: Url = None,
     key: Key = None,
     data: Data = DEFAULT_DATA,
     port: Port = 8080,
     database_url: DatabaseUrl = None,
+    kafka_bootstrap: KafkaBootstrap = None,
 ) -> None:
     """Check what the product needs, and the running system if there is one."""
     console = Console()
     bad = 0
-    for finding in _findings(url, key, data, port, database_url):
+    findings = _findings(url, key, data, port, database_url)
+    for finding in chain(findings, _kafka(kafka_bootstrap)):
         mark, style = ("ok  ", "green") if finding.wrong is None else ("BAD ", "red")
         console.print(mark, style=style, end="")
         console.print(f"{finding.what}: {finding.seen}", highlight=False, markup=False)
@@ -132,6 +145,24 @@ def _database(url: str) -> Finding:
     head = head_revision()
     wrong = None if found == head else "run `journeyline migrate`"
     return Finding("database", f"revision {found}, this version wants {head}", wrong)
+
+
+def _kafka(bootstrap: str | None) -> Iterator[Finding]:
+    """Return what Kafka's topics are like; nothing where no Kafka is named."""
+    if bootstrap is None:
+        return
+    settings = kafka_settings()
+    address = KafkaAddress(bootstrap, settings, "journeyline-doctor")
+    for topic in (settings.topic, settings.transitions_topic):
+        what = f"Kafka topic {topic}"
+        try:
+            partitions, faults = asyncio.run(look_at(address, topic))
+        except JourneylineError as error:
+            yield Finding(what, error.message, "check --kafka-bootstrap, `journeyline migrate`")
+            continue
+        advice = "; ".join(faults) if settings.profile == "production" else None
+        seen = f"{partitions} partitions" + (f" ({'; '.join(faults)})" if faults else "")
+        yield Finding(what, seen, advice or None)
 
 
 def _running(url: str | None, key: str | None, data: Path) -> list[Finding]:
