@@ -6,7 +6,6 @@ reader seek anew before it takes anything.
 """
 
 import asyncio
-import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
@@ -22,15 +21,13 @@ from aiokafka.errors import (
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from shared.errors import (
-    JourneylineError,
-    LogDamaged,
     LogReplaced,
     LogUnavailable,
-    OffsetOutOfRange,
 )
 from shared.log.bounds import Bounds, check_held
 from shared.log.kafka_commits import GroupCommits
 from shared.log.kafka_connection import KafkaAddress, bounded, close_quietly
+from shared.log.kafka_records import log_record, told
 from shared.log.kafka_topic import KafkaTopic, PartitionState
 from shared.log.port import LogRecord
 
@@ -39,7 +36,6 @@ CLOSE_SECONDS: Final = 10.0
 
 
 _MILLISECONDS: Final = 1_000
-_MICROSECONDS: Final = 1_000
 _NO_PARTITION: Final = -1
 
 
@@ -160,7 +156,7 @@ class KafkaReader:
             async with bounded(timeout_seconds + self._call_seconds, "give records"):
                 fetched = await self._fetch(max_records, timeout_seconds)
             for number in fetched.keys() & self._sought:
-                polled[number] = [_record(record) for record in fetched[number]]
+                polled[number] = [log_record(record) for record in fetched[number]]
             if polled:
                 await self._look()
         except BaseException:
@@ -255,7 +251,7 @@ class KafkaReader:
             return ()  # of before it was sought
         except (OffsetOutOfRangeError, CorruptRecordException) as error:
             if none_yet:
-                raise _told(error) from error
+                raise told(error) from error
             return ()  # a later poll meets it again
 
     async def _wait(
@@ -273,7 +269,7 @@ class KafkaReader:
         except NoOffsetForPartitionError:
             return {}
         except (OffsetOutOfRangeError, CorruptRecordException) as error:
-            raise _told(error) from error
+            raise told(error) from error
         return {place.partition: records for place, records in taken.items()}
 
     async def _look(self) -> Mapping[int, PartitionState]:
@@ -298,25 +294,3 @@ class KafkaReader:
     async def _bounds(self) -> Mapping[int, Bounds]:
         starts, ends = await self.start_offsets(), await self.end_offsets()
         return {number: Bounds(starts[number], ends[number]) for number in starts.keys() & ends}
-
-
-def _told(error: OffsetOutOfRangeError | CorruptRecordException) -> JourneylineError:
-    """Say in this system's words that a partition cannot be read on."""
-    if isinstance(error, OffsetOutOfRangeError):
-        [(place, offset)] = error.args[0].items()
-        return OffsetOutOfRange(
-            f"partition {place.partition} no longer holds the offset {offset}",
-            partition=place.partition,
-        )
-    named = re.search(r"partition=(\d+)", str(error))  # the client tells it in no other way
-    return LogDamaged(str(error), partition=int(named[1]) if named else None)
-
-
-def _record(record: ConsumerRecord) -> LogRecord:
-    return LogRecord(
-        record.partition,
-        record.offset,
-        record.key or b"",
-        record.value or b"",
-        record.timestamp * _MICROSECONDS,
-    )

@@ -30,7 +30,7 @@ LOGS: dict[str, Callable[[pytest.FixtureRequest], LogUnderTest]] = {
     "embedded": lambda test: EmbeddedLogUnderTest(test.getfixturevalue("tmp_path")),
     "kafka": lambda test: KafkaLogUnderTest(test.getfixturevalue("kafka")),
     "memory": lambda _: InMemoryLog(),
-    "spooled": SpooledLogUnderTest,
+    "spooled": lambda test: SpooledLogUnderTest(test.getfixturevalue("tmp_path")),
 }
 
 
