@@ -51,6 +51,7 @@ class KafkaForTests:
             for _, code, message in answer.topic_errors:
                 if code:
                     raise for_code(code)(message)
+            await _until_led(admin, name, partitions)
         finally:
             await admin.close()
 
@@ -76,6 +77,16 @@ class KafkaForTests:
             await admin.delete_topics([name])
         finally:
             await admin.close()
+
+
+async def _until_led(admin: AIOKafkaAdminClient, topic: str, partitions: int) -> None:
+    """Return once clients find all partitions: brokers hear of a new topic a moment later."""
+    async with asyncio.timeout(30):
+        while True:
+            [found] = await admin.describe_topics([topic])
+            if sum(each["leader"] >= 0 for each in found["partitions"]) == partitions:
+                return
+            await asyncio.sleep(0.02)
 
 
 def why_no_kafka() -> str | None:
