@@ -6,11 +6,12 @@ what to do with the file. The tables are those of the data set "The Complete Jou
 
 import argparse
 import itertools
+import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -22,6 +23,13 @@ from shared.touchpoints import Channel, JsonObject
 
 DATA: Final = Path("../shared/data/completejourney")
 NOON: Final = time(12)
+
+LATE: Final = 0.1
+"""Share of lines that come late, those that come last included."""
+LAST: Final = 0.01
+AGAIN: Final = 0.05
+ALTERED: Final = 0.2
+"""Share, of the lines that come again, of those with other content."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -199,6 +207,35 @@ def _item(
     }
 
 
+def badly_delivered(items: Iterable[JsonObject], seed: int) -> list[JsonObject]:
+    """Return *items* as a chain with trouble delivers them: late, and more than once.
+
+    One in ten comes late, by up to a tenth of all lines (five weeks of a year); one in a hundred
+    after everything else. One in twenty comes again, later; one in five of these with other
+    properties, which must change nothing.
+    """
+    chance = random.Random(seed)
+    given = list(items)
+    longest = len(given) // 10
+    lines: list[tuple[float, JsonObject]] = []
+    for line, item in enumerate(given):
+        place = line + _delay(chance, longest, len(given))
+        lines.append((place, item))
+        if chance.random() < AGAIN:
+            again = item | {"properties": {"altered": True}}
+            copy = again if chance.random() < ALTERED else item
+            lines.append((place + 1 + chance.random() * longest, copy))
+    lines.sort(key=itemgetter(0))
+    return [item for _, item in lines]
+
+
+def _delay(chance: random.Random, longest: int, all_lines: int) -> float:
+    drawn = chance.random()
+    if drawn < LAST:
+        return all_lines
+    return chance.random() * longest if drawn < LATE else 0.0
+
+
 def write(items: Iterable[JsonObject], path: Path) -> Counter[str]:
     """Write *items* as NDJSON to *path*, and return how many there are of each type."""
     counts: Counter[str] = Counter()
@@ -216,11 +253,17 @@ def main() -> None:
     parser.add_argument("output", type=Path, help="the NDJSON file to write")
     parser.add_argument("--data", type=Path, default=DATA, help=f"the tables' folder ({DATA})")
     parser.add_argument("--households", type=int, help="only so many households")
+    parser.add_argument(
+        "--badly-delivered", type=int, metavar="SEED", help="some lines late, some twice"
+    )
     given = parser.parse_args()
     tables = read_tables(given.data)
     if given.households is not None:
         tables = tables.first_households(given.households)
-    for kind, count in sorted(write(history(tables), given.output).items()):
+    items: Iterable[JsonObject] = history(tables)
+    if given.badly_delivered is not None:
+        items = badly_delivered(items, given.badly_delivered)
+    for kind, count in sorted(write(items, given.output).items()):
         print(f"{count:>9,} {kind}")
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from benchmarks.grocery_history import (
     Mailing,
     Redemption,
     Tables,
+    badly_delivered,
     history,
     read_tables,
     write,
@@ -118,6 +120,25 @@ def test_fewer_households_are_those_with_the_smallest_numbers() -> None:
     assert {row.household_id for row in few.baskets} == {7}
     assert few.mailings == [Mailing(5, 7)]
     assert {row.household_id for row in few.redemptions} == {7}
+
+
+def test_a_bad_delivery_holds_every_line_and_the_first_of_each_is_the_right_one() -> None:
+    items = list(history(read_tables(CUT)))
+    delivered = badly_delivered(items, seed=1)
+    first: dict[object, JsonObject] = {}
+    for item in delivered:
+        first.setdefault(item["event_id"], item)
+    assert {*first} == {item["event_id"] for item in items}
+    assert all(first[item["event_id"]] == item for item in items)
+    assert 40 < len(delivered) - len(items) < 120
+    assert 5 < sum(item["properties"] == {"altered": True} for item in delivered) < 40
+    late = [one for before, one in pairwise(delivered) if time_of(one) < time_of(before)]
+    assert len(late) > 100
+    assert badly_delivered(items, seed=1) == delivered != badly_delivered(items, seed=2)
+
+
+def time_of(item: JsonObject) -> str:
+    return str(item["occurred_at"])
 
 
 def test_the_cut_in_this_repository_is_written_read_and_accepted(tmp_path: Path) -> None:
