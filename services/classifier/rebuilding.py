@@ -16,13 +16,11 @@ from shared.instants import Instant
 from shared.upkeep.active_models import ActiveModel
 from shared.upkeep.following import appended
 from shared.upkeep.journeys import (
-    BEFORE_ALL,
     JourneyKey,
     journey_row,
-    load_histories,
     save_journeys,
 )
-from shared.upkeep.refolding import Refolded, fold_history
+from shared.upkeep.refolding import Refolded, Refolding, take_stored
 from shared.upkeep.snapshots import Snapshot, keep_snapshots
 from shared.upkeep.transactions import began_at
 from shared.upkeep.transitions import Change, publish
@@ -87,13 +85,9 @@ async def rebuild_journeys(
     lacking = [row["id"] for row in rows]
     if not lacking:
         return
-    histories = await load_histories(connection, dict.fromkeys(lacking, BEFORE_ALL))
-    folded = {
-        JourneyKey(id_, model.id): await fold_history(
-            model.program, None, histories.get(id_, ()), horizon
-        )
-        for id_ in lacking
-    }
+    refoldings = {JourneyKey(id_, model.id): Refolding(model.program, None) for id_ in lacking}
+    await take_stored(connection, refoldings)
+    folded = {key: refolding.end(horizon) for key, refolding in refoldings.items()}
     now = await began_at(connection)
     rows_to_save = {key: journey_row(done.followed) for key, done in folded.items()}
     await save_journeys(connection, rows_to_save, now=now)

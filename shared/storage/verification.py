@@ -13,8 +13,9 @@ from shared.journey.fold import Fold, FoldState
 from shared.journey.moves import Move, transition_id
 from shared.journey.program import Program, compile_model
 from shared.profiles import Profile, profile_of
-from shared.storage.rows import move_of, touchpoint_of
+from shared.storage.rows import move_of
 from shared.storage.stage_models import stored_model
+from shared.storage.stored_histories import stretches
 from shared.storage.verifying_customers import regrouping_differences
 from shared.touchpoints import Identifier, Touchpoint
 
@@ -29,6 +30,7 @@ _HISTORIES: Final = """
 SELECT i.customer_id, t.source, t.event_id, t.effective_at, t.channel, t.type, t.body
   FROM identifiers i JOIN touchpoints t ON t.identifier_id = i.id
  WHERE i.customer_id = ANY($1)
+ ORDER BY i.customer_id, t.effective_at, t.source, t.event_id
 """
 _PROFILES: Final = "SELECT id, profile FROM customers WHERE id = ANY($1)"
 _JOURNEYS: Final = """
@@ -72,26 +74,64 @@ class Result(msgspec.Struct, frozen=True, tag="result", tag_field="kind"):
 
 Finding: TypeAlias = Progress | Difference | Result
 
+Models: TypeAlias = Mapping[int, Program]
+"""The models in force, by row id."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Journey:
+    """What is stored of a journey."""
+
     state: bytes
     published: dict[str, Move]
 
 
 @dataclass(frozen=True, slots=True)
-class _Customer:
-    id: UUID
-    history: list[Touchpoint]
+class _Stored:
+    """What is stored of a customer besides touchpoints: journeys by model, referrals by identity."""
+
     profile: Profile | None
-    journeys: dict[int, _Journey]
+    journeys: Mapping[int, _Journey]
     referrals: Mapping[tuple[str, str], Identifier]
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    programs: Mapping[int, Program]
-    customers: Sequence[_Customer]
+class _Customer:
+    """What is stored of a customer, and what follows from the touchpoints taken so far."""
+
+    def __init__(self, id_: UUID, stored: _Stored, models: Models) -> None:
+        self.id = id_
+        self.touchpoints = 0
+        self._stored = stored
+        self._grown: Profile | None = None
+        self._referrals: dict[tuple[str, str], Identifier] = {}
+        self._folds = {model_id: Fold(program) for model_id, program in models.items()}
+
+    def take(self, touchpoints: Sequence[Touchpoint]) -> None:
+        """Take the next touchpoints in canonical order."""
+        self.touchpoints += len(touchpoints)
+        self._grown = profile_of(touchpoints, self._grown)
+        for touchpoint in touchpoints:
+            referrer = referrer_in(touchpoint.properties)
+            if referrer is not None:
+                self._referrals[touchpoint.source, touchpoint.event_id] = referrer
+        for fold in self._folds.values():
+            for touchpoint in touchpoints:
+                fold.apply(touchpoint)
+
+    def differences(self) -> list[str]:
+        """Say what is stored otherwise, now that all touchpoints are taken."""
+        found: list[str] = []
+        if self._grown != self._stored.profile:
+            found.append("the profile is not the sum of the touchpoints")
+        if self._referrals != self._stored.referrals:
+            found.append("the referrals are not those that the touchpoints name")
+        for model_id, fold in self._folds.items():
+            journey = self._stored.journeys.get(model_id)
+            if journey is not None:
+                found += _journey_differences(str(self.id), fold, journey)
+            elif self.touchpoints:
+                found.append(f"no journey is stored for model {fold.program.model.key}")
+        return found
 
 
 async def verify(connection: asyncpg.Connection) -> AsyncIterator[Finding]:
@@ -108,13 +148,13 @@ async def verify(connection: asyncpg.Connection) -> AsyncIterator[Finding]:
         yield Difference(customer_id, what)
     after = _FIRST
     while chunk := await _load_chunk(connection, models, after):
-        for customer in chunk.customers:
-            touchpoints += len(customer.history)
-            for what in _differences(customer, chunk.programs):
+        for customer in chunk:
+            touchpoints += customer.touchpoints
+            for what in customer.differences():
                 differences += 1
                 yield Difference(str(customer.id), what)
-        customers += len(chunk.customers)
-        after = chunk.customers[-1].id
+        customers += len(chunk)
+        after = chunk[-1].id
         yield Progress(customers, max(of, customers))
     yield Result(customers, touchpoints, differences)
 
@@ -137,30 +177,31 @@ class _ActiveModels:
 
 async def _load_chunk(
     connection: asyncpg.Connection, models: _ActiveModels, after: UUID
-) -> _Chunk | None:
-    """Return the next customers; None when there are no more."""
+) -> list[_Customer]:
+    """Return the next customers with all that was stored of them at one moment."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         ids = [row["customer_id"] for row in await connection.fetch(_NEXT, after, CHUNK)]
-        if not ids:
-            return None
         programs = await models.load(connection)
-        histories = _grouped(await connection.fetch(_HISTORIES, ids))
         profiles = await connection.fetch(_PROFILES, ids)
         journeys = _grouped(await connection.fetch(_JOURNEYS, ids))
         transitions = _grouped(await connection.fetch(_TRANSITIONS, ids))
         referrals = _grouped(await connection.fetch(_REFERRALS, ids))
-    profile_by_id = {row["id"]: Profile.decode(row["profile"]) for row in profiles}
-    customers = [
-        _Customer(
-            id_,
-            sorted(map(touchpoint_of, histories.get(id_, ())), key=lambda one: one.place),
-            profile_by_id.get(id_),
-            _journeys(journeys.get(id_, ()), transitions.get(id_, ())),
-            _referrals(referrals.get(id_, ())),
-        )
-        for id_ in ids
-    ]
-    return _Chunk(programs, customers)
+        profile_by_id = {row["id"]: Profile.decode(row["profile"]) for row in profiles}
+        customers = {
+            id_: _Customer(
+                id_,
+                _Stored(
+                    profile_by_id.get(id_),
+                    _journeys(journeys.get(id_, ()), transitions.get(id_, ())),
+                    _referrals(referrals.get(id_, ())),
+                ),
+                programs,
+            )
+            for id_ in ids
+        }
+        async for customer_id, touchpoints in stretches(connection, _HISTORIES, ids):
+            customers[customer_id].take(touchpoints)
+    return list(customers.values())
 
 
 def _grouped(rows: Sequence[asyncpg.Record]) -> dict[UUID, list[asyncpg.Record]]:
@@ -187,34 +228,11 @@ def _referrals(rows: Sequence[asyncpg.Record]) -> dict[tuple[str, str], Identifi
     }
 
 
-def _differences(customer: _Customer, programs: Mapping[int, Program]) -> list[str]:
-    found: list[str] = []
-    if profile_of(customer.history) != customer.profile:
-        found.append("the profile is not the sum of the touchpoints")
-    named = {
-        touchpoint.place[1:]: referrer
-        for touchpoint in customer.history
-        if (referrer := referrer_in(touchpoint.properties)) is not None
-    }
-    if named != customer.referrals:
-        found.append("the referrals are not those that the touchpoints name")
-    for model_id, program in programs.items():
-        journey = customer.journeys.get(model_id)
-        if journey is not None:
-            found += _journey_differences(customer, journey, program)
-        elif customer.history:
-            found.append(f"no journey is stored for model {program.model.key}")
-    return found
-
-
-def _journey_differences(customer: _Customer, journey: _Journey, program: Program) -> list[str]:
-    stored = FoldState.decode(journey.state)
-    fold = Fold(program)
-    for touchpoint in customer.history:
-        fold.apply(touchpoint)
-    fold.advance(stored.settled_at)
+def _journey_differences(customer_id: str, fold: Fold, journey: _Journey) -> list[str]:
+    program = fold.program
+    fold.advance(FoldState.decode(journey.state).settled_at)
     key, version = program.model.key, program.model.version
-    moves = {transition_id(version, str(customer.id), move): move for move in fold.moves}
+    moves = {transition_id(version, customer_id, move): move for move in fold.moves}
     found = [
         f"model {key}: {what} {move.axis} {move.from_} -> {move.to} ({move.rule})"
         for what, ours, theirs in (

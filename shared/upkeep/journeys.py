@@ -1,7 +1,6 @@
 """Journeys in PostgreSQL: the cached state, the published transitions, the history to refold."""
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -10,14 +9,13 @@ import asyncpg
 
 from shared.instants import EARLIEST, Instant, Micros, datetime_of
 from shared.journey.fold import FoldState
-from shared.storage.rows import move_of, touchpoint_of
+from shared.storage.rows import move_of
+from shared.storage.stored_histories import Stretch, stretches
 from shared.touchpoints import Place, Touchpoint
 from shared.upkeep.following import Followed, Published
 
 BEFORE_ALL: Final = Place(EARLIEST, "", "")
 """A place before every touchpoint."""
-_ROWS_AT_ONCE: Final = 2_000
-"""Touchpoints read before the event loop gets its turn."""
 
 _LOAD: Final = """
 SELECT customer_id, model_id, state FROM journeys
@@ -42,6 +40,7 @@ SELECT i.customer_id, t.source, t.event_id, t.effective_at, t.channel, t.type, t
    AND t.effective_at >= wanted.effective_at
    AND (t.effective_at, t.source, t.event_id)
      > (wanted.effective_at, wanted.source COLLATE "C", wanted.event_id COLLATE "C")
+ ORDER BY i.customer_id, t.effective_at, t.source, t.event_id
 """
 _PUBLISHED: Final = """
 SELECT t.customer_id, t.model_id, t.id, t.n, t.at, t.axis, t.kind, t.from_key, t.to_key, t.cycle,
@@ -138,19 +137,22 @@ async def lock_due_journeys(
     return {_key(row): FoldState.decode(row["state"]) for row in rows}
 
 
+def histories_since(
+    connection: asyncpg.Connection, since: Mapping[UUID, Place]
+) -> AsyncIterator[Stretch]:
+    """Read each customer's stored touchpoints after a place, one customer after the other."""
+    wanted = [(id_, datetime_of(at), source, event) for id_, (at, source, event) in since.items()]
+    columns = [list(column) for column in zip(*wanted, strict=True)]
+    return stretches(connection, _HISTORY, *columns)
+
+
 async def load_histories(
     connection: asyncpg.Connection, since: Mapping[UUID, Place]
 ) -> dict[UUID, list[Touchpoint]]:
     """Load each customer's stored touchpoints after a place, in canonical order."""
-    wanted = [(id_, datetime_of(at), source, event) for id_, (at, source, event) in since.items()]
-    columns = [list(column) for column in zip(*wanted, strict=True)]
     histories: dict[UUID, list[Touchpoint]] = {}
-    for count, row in enumerate(await connection.fetch(_HISTORY, *columns), start=1):
-        histories.setdefault(row["customer_id"], []).append(touchpoint_of(row))
-        if count % _ROWS_AT_ONCE == 0:
-            await asyncio.sleep(0)
-    for history in histories.values():
-        history.sort(key=lambda touchpoint: touchpoint.place)
+    async for customer_id, touchpoints in histories_since(connection, since):
+        histories.setdefault(customer_id, []).extend(touchpoints)
     return histories
 
 

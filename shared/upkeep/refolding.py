@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -17,8 +18,8 @@ from shared.upkeep.following import Followed, Published, restate
 from shared.upkeep.journeys import (
     BEFORE_ALL,
     JourneyKey,
+    histories_since,
     journey_row,
-    load_histories,
     load_published,
     save_journeys,
 )
@@ -42,34 +43,73 @@ class Refolded(NamedTuple):
     states: list[FoldState]
 
 
-async def fold_history(
-    program: Program,
-    base: FoldState | None,
-    history: Iterable[Touchpoint],
-    settled_at: Instant | None,
-) -> Refolded:
-    """Fold what of *history* comes after *base*, then the deadlines up to *settled_at*.
+class Refolding:
+    """A journey on its way from a snapshot, or from the beginning, through its history.
 
     Args:
         program: The compiled model.
-        base: A snapshot to go on from; None: from the beginning.
-        history: Touchpoints in canonical order, at least all that come after *base*.
-        settled_at: That of the state this replaces: deadlines that were published stay so.
+        base: The snapshot to go on from; None: from the beginning.
+
+    Attributes:
+        begin: The place of the last touchpoint of the base.
     """
-    fold = Fold(program, base)
-    begin = _place(base)
-    states: list[FoldState] = []
-    for count, touchpoint in enumerate(history, start=1):
-        if touchpoint.place <= begin:
-            continue
-        fold.apply(touchpoint)
-        if count % SPACING == 0:
-            states.append(fold.freeze())
-        if count % _STEPS_AT_ONCE == 0:
-            await asyncio.sleep(0)
-    if settled_at is not None:
-        fold.advance(settled_at)
-    return Refolded(Followed.of(fold), states)
+
+    def __init__(self, program: Program, base: FoldState | None) -> None:
+        self._fold = Fold(program, base)
+        self.begin = _place(base)
+        self._count = 0
+        self._states: list[FoldState] = []
+
+    def take(self, touchpoints: Iterable[Touchpoint]) -> None:
+        """Fold what of *touchpoints*, the next ones in canonical order, comes after the base."""
+        for touchpoint in touchpoints:
+            if self._count or touchpoint.place > self.begin:
+                self._fold.apply(touchpoint)
+                self._count += 1
+                if self._count % SPACING == 0:
+                    self._states.append(self._fold.freeze())
+
+    def end(self, settled_at: Instant | None) -> Refolded:
+        """Return where the journey has got to.
+
+        Args:
+            settled_at: That of the state this replaces: deadlines that were published stay so.
+        """
+        if settled_at is not None:
+            self._fold.advance(settled_at)
+        return Refolded(Followed.of(self._fold), self._states)
+
+
+async def fold_history(
+    program: Program, history: Iterable[Touchpoint], settled_at: Instant | None
+) -> Refolded:
+    """Fold a whole *history*, which is in canonical order, then the deadlines up to *settled_at*.
+
+    The event loop gets its turn now and then.
+    """
+    refolding, rest = Refolding(program, None), iter(history)
+    while some := list(islice(rest, _STEPS_AT_ONCE)):
+        refolding.take(some)
+        await asyncio.sleep(0)
+    return refolding.end(settled_at)
+
+
+async def take_stored(
+    connection: asyncpg.Connection, refoldings: Mapping[JourneyKey, Refolding]
+) -> None:
+    """Let each of *refoldings* take what is stored of its customer, however much it is.
+
+    Args:
+        connection: In a transaction that has these histories locked.
+        refoldings: Of which nothing has been taken yet.
+    """
+    of_customer: dict[UUID, list[Refolding]] = {}
+    for key in sorted(refoldings):
+        of_customer.setdefault(key.customer_id, []).append(refoldings[key])
+    since = {id_: min(one.begin for one in theirs) for id_, theirs in of_customer.items()}
+    async for customer_id, touchpoints in histories_since(connection, since):
+        for refolding in of_customer[customer_id]:
+            refolding.take(touchpoints)
 
 
 async def refold_journeys(
@@ -93,15 +133,16 @@ async def refold_journeys(
         return
     bases = await nearest_snapshots(connection, late)
     await drop_snapshots(connection, late)
-    since = {key: _place(bases.get(key)) for key in sorted(late)}
-    histories = await load_histories(connection, _earliest(since))
+    refoldings = {
+        key: Refolding(models[key.model_id].program, bases.get(key)) for key in sorted(late)
+    }
+    since = {key: refolding.begin for key, refolding in refoldings.items()}
     published = await load_published(connection, since)
-    refolded: dict[JourneyKey, Refolded] = {}
-    for key in since:
-        program, base = models[key.model_id].program, bases.get(key)
-        settled_at = stored[key].settled_at if key in stored else None
-        history = histories.get(key.customer_id, [])
-        refolded[key] = await fold_history(program, base, history, settled_at)
+    await take_stored(connection, refoldings)
+    refolded = {
+        key: refolding.end(stored[key].settled_at if key in stored else None)
+        for key, refolding in refoldings.items()
+    }
     rows = {key: journey_row(done.followed) for key, done in refolded.items()}
     await save_journeys(connection, rows, now=now)
     states = [
@@ -129,13 +170,6 @@ def _restated(
         standing, done.moves, version=model.version, customer_id=str(key.customer_id)
     )
     return Change(key, model, restatement)
-
-
-def _earliest(since: Mapping[JourneyKey, Place]) -> dict[UUID, Place]:
-    earliest: dict[UUID, Place] = {}
-    for key, place in since.items():
-        earliest[key.customer_id] = min(earliest.get(key.customer_id, place), place)
-    return earliest
 
 
 def _place(state: FoldState | None) -> Place:

@@ -153,7 +153,7 @@ async def _refold(
     for customer_id in sorted(regroup.present & before.histories.keys()):
         key = JourneyKey(customer_id, model_id)
         history = before.histories[customer_id]
-        done, kept = await fold_history(model.program, None, history, settled_at)
+        done, kept = await fold_history(model.program, history, settled_at)
         after.followed[key] = done
         after.snapshots += [Snapshot(key, state, lasting=True) for state in kept]
         said, rekeyed = _restated(key, model, done.moves, pool)

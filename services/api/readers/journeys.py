@@ -4,7 +4,6 @@ Both give the same journey, because it is a function of the touchpoints. The cac
 every time that is not before what it has applied; anything else is folded.
 """
 
-import asyncio
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -14,15 +13,13 @@ import msgspec
 
 from services.api.moments import moment_text
 from shared.instants import EARLIEST, LATEST, Instant, datetime_of
-from shared.journey.fold import Fold, FoldState, in_order
+from shared.journey.fold import Fold, FoldState
 from shared.journey.moves import Move
 from shared.journey.program import Program
 from shared.journey.render import journey_document, transition_document
 from shared.storage.rows import move_of, touchpoint_of
-from shared.touchpoints import JsonObject, Touchpoint
-
-STEPS_AT_ONCE: Final = 2_000
-"""Touchpoints folded before other requests have their turn."""
+from shared.storage.stored_histories import steps
+from shared.touchpoints import JsonObject
 
 _CACHED: Final = """
 SELECT journeys.state FROM journeys JOIN models ON models.id = journeys.model_id
@@ -39,6 +36,7 @@ _HISTORY: Final = """
 SELECT source, event_id, effective_at, channel, type, body
   FROM touchpoints
  WHERE identifier_id = ANY($1::bigint[]) AND effective_at <= $2 AND recorded_at <= $3
+ ORDER BY effective_at, source, event_id
 """
 
 
@@ -127,25 +125,18 @@ def _reached(state: FoldState) -> Instant:
 async def _folded(
     connection: asyncpg.Connection, program: Program, question: JourneyQuestion
 ) -> Folding:
-    history = await _history(connection, question)
     folding = Fold(program)
-    for step, touchpoint in enumerate(history):
-        if step % STEPS_AT_ONCE == STEPS_AT_ONCE - 1:
-            await asyncio.sleep(0)
-        folding.apply(touchpoint)
-    last = history[-1].at if history else EARLIEST
-    as_of = last if question.as_of is None else question.as_of
+    latest = LATEST if question.as_of is None else question.as_of
+    known_at = LATEST if question.known_at is None else question.known_at
+    until = datetime_of(latest), datetime_of(known_at)
+    async for rows in steps(connection, _HISTORY, question.identifier_ids, *until):
+        for row in rows:
+            folding.apply(touchpoint_of(row))
+    last = folding.place
+    reached = EARLIEST if last is None else last.at
+    as_of = reached if question.as_of is None else question.as_of
     folding.advance(as_of)
     return Folding(folding, as_of)
-
-
-async def _history(connection: asyncpg.Connection, question: JourneyQuestion) -> list[Touchpoint]:
-    as_of = LATEST if question.as_of is None else question.as_of
-    known_at = LATEST if question.known_at is None else question.known_at
-    rows = await connection.fetch(
-        _HISTORY, question.identifier_ids, datetime_of(as_of), datetime_of(known_at)
-    )
-    return in_order(map(touchpoint_of, rows))
 
 
 def _published(row: asyncpg.Record) -> JsonObject:
