@@ -120,8 +120,7 @@ class _Reading:
         members = node.members(("half_life", "points"))
         points: dict[str, float] = {}
         for signal, value in members["points"].entries():
-            if signal not in self._known.signals:
-                value.refuse("unknown_signal", f"{signal!r} is no signal here")
+            value.check_reference(signal, self._known.signals, "signal")
             points[signal] = float(value.number())
             if abs(points[signal]) > _MOST_POINTS:
                 value.refuse("bad_number", "must lie between -1e15 and 1e15")
@@ -152,7 +151,10 @@ class _Reading:
         for rank, item in enumerate(items):
             stage = read_stage(item, rank, self._known, enter_from(self.outline, rank))
             if stage.key and stage.key in self.outline.keys[:rank]:
-                item.refuse("duplicate_key", f"{stage.key!r} is the key of an earlier stage")
+                item.refuse(
+                    "duplicate_key",
+                    f"{stage.key!r} is the key of an earlier stage; every stage needs its own",
+                )
             stages.append(stage)
         return tuple(stages)
 

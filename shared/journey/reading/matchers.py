@@ -64,15 +64,21 @@ def _read_where(node: Node) -> tuple[PathTests, ...]:
 
 def _read_comparison(node: Node, operator: Operator) -> Comparison:
     operand = node.json()
-    if operand is None:
-        node.refuse("wrong_type", "must not be null; use exists: false for a missing value")
+    if operator == "in" and operand is not None:
+        for item in node.items():
+            _refuse_null(item)
+    elif operand is None:
+        _refuse_null(node)
     elif operator in {"gt", "gte", "lt", "lte"}:
         if not is_number(operand) and not isinstance(operand, str):
             node.refuse("wrong_type", "must be a number or a string")
-    elif operator == "in":
-        node.items()
     elif operator == "exists":
         node.boolean()
     elif operator == "prefix" and not isinstance(operand, str):
         node.refuse("wrong_type", "must be a string")
     return Comparison(operator, operand)
+
+
+def _refuse_null(node: Node) -> None:
+    if node.json() is None:
+        node.refuse("wrong_type", "must not be null; use exists: false for a missing value")

@@ -180,9 +180,14 @@ class Node:
     def reference(self, known: Collection[str], kind: str) -> str:
         """Return the key of something the document must define."""
         text = self.text()
-        if text and text not in known:
-            self.refuse(f"unknown_{kind}", f"{text!r} is no {kind} here; {_one_of(known)}")
+        if text:
+            self.check_reference(text, known, kind)
         return text
+
+    def check_reference(self, text: str, known: Collection[str], kind: str) -> None:
+        """Note a fault unless the document defines *text*, this value or its name."""
+        if text not in known:
+            self.refuse(f"unknown_{kind}", f"{text!r} is no {kind} here; {_one_of(known)}")
 
     def boolean(self) -> bool:
         """Return true or false."""
@@ -237,7 +242,8 @@ class MemberNodes(Mapping[str, Node]):
 
 
 def _one_of(choices: Collection[str]) -> str:
-    if not choices:
+    known = sorted(filter(None, choices))
+    if not known:
         return "there are none"
-    shown = sorted(choices)[:12]
-    return f"known: {', '.join(shown)}{', ...' if len(choices) > len(shown) else ''}"
+    shown = known[:12]
+    return f"known: {', '.join(shown)}{', ...' if len(known) > len(shown) else ''}"

@@ -227,3 +227,20 @@ def test_defaults_are_those_of_the_format() -> None:
     assert model.stages[2].enter[0].from_ == {"none", "first_steps"}
     assert model.activity.ignore is None
     assert (model.scores, model.restarts, model.examples) == ((), (), ())
+
+
+def test_a_fault_names_what_is_known_and_not_what_has_no_name() -> None:
+    def unname(given: JsonObject) -> None:
+        put("scores heat points", {"x": 1})(given)
+        put("stages 0 key", "")(given)
+
+    messages = {fault.path: fault.message for fault in faults_after(unname)}
+    assert messages["scores.heat.points.x"] == "'x' is no signal here; known: a, b, c"
+    assert messages["start"] == "'first' is no stage here; known: second"
+
+
+def test_null_is_no_choice_of_an_in() -> None:
+    match = {"type": "a", "where": {"properties.plan": {"in": ["pro", None]}}}
+    [fault] = faults_after(put("signals a match", match))
+    assert fault.path == 'signals.a.match.where["properties.plan"].in[1]'
+    assert fault.message == "must not be null; use exists: false for a missing value"
