@@ -89,7 +89,7 @@ async def differences(engine: AsyncEngine) -> int:
     """Return how many differences a verification finds."""
     found = 0
     async with checked_out(engine) as connection:
-        async for finding in verify(connection, default_policy()):
+        async for finding in verify(connection):
             found += isinstance(finding, Difference)
     return found
 

@@ -88,7 +88,7 @@ class _Journey:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What is stored of a customer besides touchpoints: journeys by model, referrals by identity."""
+    """What is stored of a customer besides touchpoints; journeys are by model."""
 
     profile: Profile | None
     journeys: Mapping[int, _Journey]
