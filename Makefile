@@ -11,7 +11,7 @@ KAFKA_DATA ?= .kafka
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-full lint format arch cov check bench kafka-up kafka-down
+.PHONY: help setup run test test-full lint format arch cov check bench kafka-up kafka-down up down
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -57,6 +57,13 @@ kafka-up: ## start Apache Kafka in the background, from Maven's jars (KAFKA_PORT
 
 kafka-down: ## stop it; its data stays in .kafka
 	@$(PYTHON) -m deploy.kafka.local down --data $(KAFKA_DATA)
+
+up: ## docker compose: Kafka, PostgreSQL, ingest, classifier, api
+	@$(PYTHON) deploy/compose_secrets.py .env
+	@docker compose up --build --detach --wait
+
+down: ## stop them; their data stays in volumes
+	@docker compose down
 
 bench: .venv/.dev ## the benchmark suite, with a written report in bench-report/
 	@$(BIN)/python -m benchmarks

@@ -121,6 +121,10 @@ OUTBOX_LAG_SECONDS: Final = Gauge(
     "outbox_lag_seconds", "Age of the oldest message of the outbox without a number; 0 for none."
 )
 
+OUTBOX_RELAYED: Final = Counter(
+    "outbox_relayed_total", "Messages of the outbox that the topic of transitions confirmed."
+)
+
 EVENT_LOOP_LAG_SECONDS: Final = Gauge(
     "event_loop_lag_seconds", "How much later than asked the event loop last woke up."
 )

@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.classifier.app import build_classifier
 from services.classifier.ownership import LEAVE_ALONE
+from services.classifier.relaying import relay_to_kafka
 from services.classifier.service import ClassifierService
 from services.classifier.settings import ClassifierSettings
 from shared.clock import wall_clock
@@ -60,7 +61,9 @@ async def run(settings: ClassifierSettings, stopping: asyncio.Event) -> None:
             group.create_task(service.run(stopping))
             group.create_task(serve(front, listener, stopping=stopping))
             if (address := settings.address(NAME)) is not None:
+                told = settings.kafka.transitions_topic
                 group.create_task(preflight(address, settings.kafka.topic, stopping))
+                group.create_task(relay_to_kafka(engine, address, told, wall_clock, stopping))
 
 
 async def _nothing_else(scope: Scope, receive: Receive, send: Send) -> None:
