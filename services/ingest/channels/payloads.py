@@ -6,11 +6,9 @@ judges the touchpoint.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import parse_qsl
-
-import msgspec
 
 from shared.acceptance.limits import LONGEST_NAME
 from shared.acceptance.values import BadJsonError, read_any
@@ -66,6 +64,14 @@ class Payload:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return value
         return number_in(value) if isinstance(value, str) else None
+
+    def items(self) -> Iterator[tuple[str, JsonValue]]:
+        """Yield the members by name."""
+        yield from self._members.items()
+
+    def without(self, is_left_out: Callable[[str], bool]) -> JsonObject:
+        """Return the members apart from those whose name *is_left_out*."""
+        return {name: value for name, value in self.items() if not is_left_out(name)}
 
     def flag(self, *names: str) -> bool:
         """Tell whether there is a true at that place, also as ``"true"`` or 1."""
@@ -126,13 +132,3 @@ def form_in(body: bytes) -> list[tuple[str, str]]:
     except ValueError:
         message = f"the form has more than {MOST_FORM_FIELDS:,} fields"
         raise Unreadable(message, code="too_many_fields") from None
-
-
-def only_given(members: JsonObject) -> JsonObject:
-    """Return *members* without those that are None."""
-    return {name: value for name, value in members.items() if value is not None}
-
-
-def encoded(value: JsonValue) -> bytes:
-    """Return *value* as JSON, for the quarantine."""
-    return msgspec.json.encode(value)
