@@ -5,6 +5,7 @@
     - LogUnavailable      the log did not confirm in time; what was sent may or may not be in it
     - DatabaseUnavailable the database did not answer in time
     - Overloaded          this process holds as much as it may
+    - Unreachable         somebody else's server did not answer, or not as it should
     - NotYet              what was waited for has not happened within the time given
     - OwnershipLost       another process owns the partition now
   x PermanentError        the same call will fail again; park or answer 4xx
@@ -86,6 +87,12 @@ class Overloaded(RetryableError):
 
     code = "overloaded"
     retry_after_seconds = 1
+
+
+class Unreachable(RetryableError):
+    """Somebody else's server did not answer in time, or not as it should."""
+
+    code = "unreachable"
 
 
 class NotYet(RetryableError):

@@ -9,7 +9,8 @@ import msgspec
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.ingest.channels.table import HOOKS
+from services.ingest.channels.table import ERRANDS, HOOKS
+from services.ingest.fetching import Fetcher, HttpFetcher
 from services.ingest.intake import Intake
 from services.ingest.limits import MOST_BYTES_IN_FLIGHT, BytesInFlight, RateLimits
 from services.ingest.openapi import openapi_paths, openapi_schemas
@@ -47,6 +48,7 @@ def build_ingest(
     clock: Clock,
     imports: ImportStates | None = None,
     new_id: Callable[[], UUID] = uuid4,
+    fetcher: Fetcher | None = None,
     most_bytes_in_flight: int = MOST_BYTES_IN_FLIGHT,
 ) -> Ingest:
     """Wire ingest; log and directory stay the caller's to close.
@@ -57,6 +59,7 @@ def build_ingest(
         clock: The present.
         imports: Keeps the states of imports; without it, files are not taken in.
         new_id: Gives event ids and quarantine ids.
+        fetcher: Fetches what vendors' deliveries refer to; over HTTP by default.
         most_bytes_in_flight: What all requests may hold together before they get 503.
     """
     intake = Intake(
@@ -67,6 +70,7 @@ def build_ingest(
         rates=RateLimits(clock),
         in_flight=BytesInFlight(most_bytes_in_flight),
     )
+    vendors = hooks.Vendors(HOOKS, ERRANDS, fetcher or HttpFetcher())
     return Ingest(
         hot_routes={
             touchpoints.PATH: touchpoints.touchpoints_endpoint(intake),
@@ -74,7 +78,7 @@ def build_ingest(
             **segment.segment_endpoints(intake),
             **sdk_settings.sdk_settings_endpoints(intake),
             **(imports_endpoints(intake, imports) if imports else {}),
-            hooks.PATH: hooks.hooks_endpoint(intake, HOOKS),
+            hooks.PATH: hooks.hooks_endpoint(intake, vendors),
         },
         checks={"log": log.check, "keys": directory.check},
     )

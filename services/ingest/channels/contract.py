@@ -8,7 +8,7 @@ as a whole (no signature, not JSON); nothing of such a delivery is kept.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -98,6 +98,20 @@ class Misfit(Exception):
     def refused(self, raw: bytes, event_id: str | None = None) -> Refused:
         """Return the item as one that is refused."""
         return Refused(self.code, self.message, raw, self.path, event_id)
+
+
+class Errands(NamedTuple):
+    """What a vendor's deliveries need from elsewhere; whoever holds the adapter runs them.
+
+    Each function names an address, or raises Unauthorized for a delivery that is worth none.
+
+    Attributes:
+        fetched_first: What the adapter will look for in ``Delivery.fetched``.
+        visited_after: What is to be visited once the delivery was read; None for nothing.
+    """
+
+    fetched_first: Callable[[Delivery], str]
+    visited_after: Callable[[Delivery], str | None]
 
 
 Read: TypeAlias = Document | Refused | Ignored

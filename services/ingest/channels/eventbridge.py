@@ -1,8 +1,8 @@
 """Amazon EventBridge: contacts of Amazon Connect, and conversations of Genesys Cloud.
 
 Source: Amazon Connect, "Contact events data model"; Genesys Cloud, "Amazon EventBridge
-integration". Both may leave the customer unsaid: the contact's own id is an identifier, so that its steps are one
-customer's, and somebody's as soon as an event says whose.
+integration". Both may leave the customer unsaid: the contact's own id is an identifier, so that its
+steps are one customer's, and somebody's as soon as an event says whose.
 """
 
 from collections.abc import Iterator, Mapping

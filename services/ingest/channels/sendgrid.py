@@ -100,15 +100,15 @@ def _read(event: Payload, raw: bytes) -> Read:
 
 
 def _properties(event: Payload) -> JsonObject:
-    category = event.at("category")
+    name, category = event.text("event"), event.at("category")
     listed: list[JsonValue] = category if isinstance(category, list) else [category]
     return {
         "message_id": event.text("sg_message_id"),
         "campaign": event.text("marketing_campaign_name"),
         "categories": texts(listed),
         "url": event.text("url"),
-        "reason": event.text("reason") or event.text("response"),
-        "bounce_type": event.text("type") if event.text("event") == "bounce" else None,
+        "reason": event.text("reason") or (event.text("response") if name == "deferred" else None),
+        "bounce_type": event.text("type") if name == "bounce" else None,
         "status": event.text("status"),
         "attempt": event.number("attempt"),
         "group_id": event.text("asm_group_id"),

@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from services.ingest.channels.contract import Adapter
+from services.ingest.channels.contract import Adapter, Errands
 from services.ingest.channels.eventbridge import read_eventbridge
 from services.ingest.channels.mailgun import read_mailgun
 from services.ingest.channels.postmark import read_postmark
 from services.ingest.channels.sendgrid import read_sendgrid
-from services.ingest.channels.ses import read_ses
+from services.ingest.channels.ses import (
+    certificate_address,
+    confirmation_address,
+    read_ses,
+)
 from services.ingest.channels.shopify import read_shopify
 from services.ingest.channels.square import read_square
 from services.ingest.channels.stripe import read_stripe
@@ -36,3 +40,11 @@ HOOKS: Final[Mapping[Vendor, Adapter]] = MappingProxyType(
     }
 )
 """Who delivers to ``/v1/hooks/{vendor}/{source}``; each checks its vendor's signature itself."""
+
+ERRANDS: Final[Mapping[Vendor, Errands]] = MappingProxyType(
+    {Vendor.SES: Errands(certificate_address, confirmation_address)}
+)
+"""Whose deliveries need something from elsewhere."""
+
+WITHOUT_ANSWER: Final = frozenset({Vendor.TWILIO_VOICE})
+"""Who would take the body of an answer for instructions."""

@@ -35,6 +35,8 @@ _STEPS: Final[Mapping[str, Step]] = {
     "failed": Step.MISSED,
 }
 _ON_THE_WAY: Final = frozenset({"queued", "initiated"})
+_MACHINES: Final = ("machine", "fax")
+"""Whom we reach when we do not reach the customer."""
 
 
 def read_twilio_voice(delivery: Delivery) -> Iterator[Read]:
@@ -55,7 +57,9 @@ def read_call(call: Payload, raw: bytes) -> Read:
     if status not in _STEPS:
         return UNKNOWN_EVENT
     direction = OUTBOUND if (call.text("Direction") or "").startswith(OUTBOUND) else INBOUND
-    kind = type_of(_STEPS[status], is_call=True, direction=direction)
+    by_machine = direction == OUTBOUND and (call.text("AnsweredBy") or "").startswith(_MACHINES)
+    step = Step.MISSED if by_machine else _STEPS[status]
+    kind = type_of(step, is_call=True, direction=direction)
     if kind is None:
         return NO_TOUCHPOINT
     address = call.text("To") if direction == OUTBOUND else call.text("From")

@@ -38,16 +38,20 @@ async def take_in(
     posting: Posting, body: bytes, intake: Intake, adapter: Adapter, source: Source
 ) -> Sequence[Record | Ignored]:
     """Take in what a request brings in another wire format; see ``Intake.take_in_reads``."""
-    scope = posting.scope
-    delivery = Delivery(
+    delivery = delivery_of(posting, body, intake, source)
+    return await intake.take_in_reads(adapter(delivery), source, delivery.received_at)
+
+
+def delivery_of(posting: Posting, body: bytes, intake: Intake, source: Source) -> Delivery:
+    """Return what a request brings, received now, as adapters take it."""
+    return Delivery(
         body=body,
         headers=posting.headers,
-        path=path_segments(scope),
-        query=scope["query_string"],
+        path=path_segments(posting.scope),
+        query=posting.scope["query_string"],
         received_at=intake.clock(),
         source=source,
     )
-    return await intake.take_in_reads(adapter(delivery), source, delivery.received_at)
 
 
 def _declared_length(posting: Posting) -> int:

@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from services.ingest.channels.contract import Delivery, Document, Ignored, Read, Refused
+from services.ingest.fetching import HttpFetcher
 from services.ingest.intake import Intake
 from services.ingest.limits import RateLimits
-from services.ingest.routes.hooks import PATH, hooks_endpoint
+from services.ingest.routes.hooks import PATH, Vendors, hooks_endpoint
 from shared.errors import Unauthorized
 from shared.http.front import Front
 from shared.records import RejectedRecord, decode
@@ -49,7 +50,7 @@ async def client(log: InMemoryLog) -> AsyncIterator[httpx.AsyncClient]:
         new_id=numbered_ids(),
         rates=RateLimits(lambda: NOW),
     )
-    endpoint = hooks_endpoint(intake, {Vendor.SENDGRID: read_lines})
+    endpoint = hooks_endpoint(intake, Vendors({Vendor.SENDGRID: read_lines}, {}, HttpFetcher()))
     transport = httpx.ASGITransport(Front({PATH: endpoint}))
     async with httpx.AsyncClient(transport=transport, base_url="https://here") as client:
         yield client

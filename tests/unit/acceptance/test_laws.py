@@ -11,19 +11,14 @@ from shared.acceptance.bodies import split
 from shared.acceptance.faults import Findings
 from shared.acceptance.items import judge
 from shared.acceptance.native import read_item, read_members
-from shared.acceptance.reasons import Flag, Reason
+from shared.acceptance.reasons import Reason
 from shared.acceptance.requests import judge_all
-from shared.acceptance.values import (
-    faults_in,
-)
 from shared.acceptance.verdicts import verdict_on
 from shared.errors import Invalid, TooLarge, Unreadable
-from shared.records import Record, RejectedRecord, TouchpointRecord, decode, encode, key_of
+from shared.records import Record, RejectedRecord, TouchpointRecord, decode, encode
 from shared.touchpoints import JsonObject, JsonValue
-from tests.strategies.items import as_json, items, json_values, terms_with, texts_in
-
-LONGEST_INDEX_KEY = 2_704
-"""Bytes a PostgreSQL index entry may have."""
+from tests.fixtures.storable import assert_storable
+from tests.strategies.items import as_json, items, json_values, terms_with
 
 all_values = st.one_of(items, json_values, st.lists(items, max_size=3))
 bodies = st.one_of(
@@ -59,19 +54,7 @@ def test_whatever_is_accepted_can_be_stored_by_everything_behind(item: JsonObjec
     record = judge(as_json(item), terms_with())
     if isinstance(record, RejectedRecord):
         return
-    data = record.data
-    for text in texts_in([record.id, data.type, data.text, *data.identifiers, *data.flags]):
-        text.encode()
-        assert "\0" not in text
-    for value in (data.properties, data.context, data.traits):
-        assert not list(faults_in(value, depth=2))
-        assert not any("\0" in text for text in texts_in(value))
-        json.loads(json.dumps(value, allow_nan=False))
-    assert 1 <= len(record.id) <= 200
-    assert len(f"{record.sender}{record.id}".encode()) < LONGEST_INDEX_KEY
-    assert all(len(identifier.encode()) < LONGEST_INDEX_KEY for identifier in data.identifiers)
-    assert key_of(record)
-    assert set(data.flags) <= set(Flag)
+    assert_storable(record)
 
 
 @given(items)
