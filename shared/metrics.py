@@ -103,6 +103,16 @@ CLASSIFIER_FENCED: Final = Counter(
 CLASSIFIER_PROGRESS: Final = Gauge(
     "classifier_last_progress_timestamp_seconds", "When a batch was last committed."
 )
+SOURCE_RECORDS: Final = Counter(
+    "source_records_total",
+    "Records read, by source and by what ingest had said: accepted, rejected.",
+    ("source", "verdict"),
+)
+SOURCE_LAST_RECEIVED: Final = Gauge(
+    "source_last_received_timestamp_seconds",
+    "When the last record of a source that was read had been received.",
+    ("source",),
+)
 EVENT_END_TO_END_SECONDS: Final = Histogram(
     "event_end_to_end_seconds",
     "From a touchpoint's arrival until it can be read.",
@@ -114,6 +124,23 @@ SHARED_IDENTIFIERS: Final = Gauge(
 )
 QUARANTINED: Final = Counter("quarantined_total", "Items put into the quarantine.", ("reason",))
 
+API_STREAMS: Final = Gauge("api_streams_open", "Streams of transitions that are open.")
+WEBHOOK_ATTEMPTS: Final = Counter(
+    "webhook_attempts_total",
+    "Attempts to deliver a message: delivered, failed (another one follows), given_up, disabled.",
+    ("result",),
+)
+WEBHOOK_ATTEMPT_SECONDS: Final = Histogram(
+    "webhook_attempt_duration_seconds",
+    "How long endpoints took to answer, or not to.",
+    buckets=_BATCH_SECONDS,
+)
+WEBHOOK_WAITING: Final = Gauge(
+    "webhook_waiting_events", "Messages that have to go to endpoints, over all of them."
+)
+WEBHOOK_FAILING: Final = Gauge(
+    "webhook_failing_endpoints", "Endpoints whose last attempt failed; disabled ones left out."
+)
 OUTBOX_PUBLISHED: Final = Counter(
     "outbox_published_total", "Messages of the outbox that were given their number in the feed."
 )

@@ -7,6 +7,7 @@ from typing import Final
 from services.api.app import build_api, create_app
 from services.api.background import run_background
 from services.api.health import check_database
+from services.api.outlets import open_outlets
 from services.api.settings import ApiSettings
 from shared.clock import wall_clock
 from shared.http.health import not_stopping
@@ -34,6 +35,9 @@ async def run(settings: ApiSettings, stopping: asyncio.Event) -> None:
         directory = await stack.enter_async_context(
             DirectoryCache(engine, settings.pepper, wall_clock)
         )
+        outlets = await stack.enter_async_context(
+            open_outlets(engine, settings.pepper, settings, clock=wall_clock, stopping=stopping)
+        )
         api = build_api(
             engine=engine,
             directory=directory,
@@ -43,10 +47,12 @@ async def run(settings: ApiSettings, stopping: asyncio.Event) -> None:
             clock=wall_clock,
             cursor_secret=settings.cursor_secret,
             pepper=settings.pepper,
+            outlets=outlets,
         )
         checks = {"process": not_stopping(stopping), "database": lambda: check_database(engine)}
         async with asyncio.TaskGroup() as group:
             group.create_task(run_background(engine, wall_clock, stopping))
+            group.create_task(outlets.webhooks.run(stopping))
             group.create_task(serve(create_app(api, checks), listener, stopping=stopping))
 
 

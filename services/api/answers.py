@@ -14,6 +14,7 @@ from shared.touchpoints import JsonObject
 
 JSON: Final = "application/json"
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+NO_STORE: Final[Mapping[str, str]] = MappingProxyType({"Cache-Control": "no-store"})
 
 _encoder: Final = msgspec.json.Encoder()
 

@@ -9,12 +9,14 @@ from starlette.types import ASGIApp
 
 from services.api.cursors import Cursors
 from services.api.openapi import Described, DescribedApi
+from services.api.outlets import Outlets
 from services.api.paths import SegmentPaths
 from services.api.resources import Directory, LogEnds, Resources
 from services.api.routes import (
     customers,
     demo,
     explanations,
+    feed,
     front,
     identifiers,
     journeys,
@@ -30,6 +32,7 @@ from services.api.routes import (
     timelines,
     touchpoint_types,
     verification,
+    webhooks,
 )
 from services.api.validation import install_validation
 from shared.clock import Clock
@@ -48,6 +51,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     links.router,
     identifiers.router,
     receipts.router,
+    feed.router,
     stages.router,
     stage_models.router,
     touchpoint_types.router,
@@ -58,6 +62,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     demo.router,
     sources.router,
     keys.router,
+    webhooks.router,
 )
 
 
@@ -71,6 +76,7 @@ def build_api(
     clock: Clock,
     cursor_secret: bytes,
     pepper: bytes,
+    outlets: Outlets,
     elsewhere: Described | None = None,
 ) -> FastAPI:
     """Wire the API; everything handed in stays the caller's to close.
@@ -84,6 +90,7 @@ def build_api(
         clock: The present.
         cursor_secret: Signs cursors; the same in all processes of the API.
         pepper: What digests of new keys are made under.
+        outlets: Tell by themselves, instead of being asked.
         elsewhere: What stands in front of this application and belongs into its description.
     """
     app = DescribedApi(elsewhere=elsewhere or Described())
@@ -96,6 +103,7 @@ def build_api(
         clock=clock,
         cursors=Cursors(cursor_secret),
         pepper=pepper,
+        outlets=outlets,
     )
     app.add_middleware(SegmentPaths)
     install_problems(app)

@@ -1,13 +1,18 @@
 """What requests carry; a field that is not named here is refused."""
 
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.api.parameters import Line, Moment, Text
+from services.api.webhooks.endpoints import LONGEST_URL
+from services.api.webhooks.payloads import EventType
 from shared.errors import Fault, Invalid, Unreadable
 from shared.identity.identifiers import parse_ref
+from shared.instants import DAY, SECOND, Micros
+from shared.journey.durations import LONGEST, parse_duration
 from shared.keys import KeyKind
 from shared.touchpoints import Channel, Identifier, JsonObject
 
@@ -34,6 +39,18 @@ IdentifierText = Annotated[Line, Field(description="kind:value, such as email:an
 
 Document = Annotated[JsonObject, AfterValidator(_storable)]
 Path = Annotated[str, Field(min_length=1, max_length=400)]
+
+
+def _age(given: object) -> object:
+    """Read whole seconds, or a duration such as ``PT24H``."""
+    if isinstance(given, str):
+        return parse_duration(given).micros
+    if given is None:
+        return DAY
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= LONGEST // SECOND:
+        raise ValueError("must be seconds, 0 to 315,360,000, or a duration such as PT24H")
+    return given * SECOND
+
 
 Settings = Annotated[
     JsonObject, AfterValidator(_storable), Field(description="only what differs from the defaults")
@@ -140,3 +157,41 @@ class Discarded(Body):
     """Why an item is given up."""
 
     reason: Reason
+
+
+class Lookup(Body):
+    """Customers to look up at once."""
+
+    refs: Annotated[
+        list[Line],
+        Field(min_length=1, max_length=100, description="customer ids, or kind:value"),
+    ]
+
+    def checked_refs(self) -> list[Identifier | UUID]:
+        """Return what the references name, in their order.
+
+        Raises:
+            Invalid: some are no references; all of those are named.
+        """
+        named: list[Identifier | UUID] = []
+        faults = []
+        for place, ref in enumerate(self.refs):
+            try:
+                named.append(parse_ref(ref))
+            except Unreadable as error:
+                faults.append(Fault(f"refs[{place}]", error.code, error.message))
+        if faults:
+            raise Invalid(f"{faults[0].path}: {faults[0].message}", faults=faults)
+        return named
+
+
+class NewWebhook(Body):
+    """An endpoint to make."""
+
+    url: Annotated[str, Field(max_length=LONGEST_URL, description="https")]
+    events: Annotated[list[EventType], Field(min_length=1)] = list(EventType)
+    max_age: Annotated[
+        Micros,
+        BeforeValidator(_age, json_schema_input_type=int | str),
+        Field(description="seconds, or as PT24H: moves told later than that are left out"),
+    ] = DAY

@@ -5,15 +5,37 @@ from typing import Final
 
 import asyncpg
 
+from services.api.journeys import present_journey
 from services.api.link_documents import bar_document, link_document
 from services.api.moments import moment_text
-from services.api.readers.customers import CustomerHead
-from shared.instants import rfc3339
+from services.api.readers.customers import CustomerHead, read_identifiers
+from services.api.readers.links import read_bars, read_links
+from services.api.readers.referrals import read_referrals, read_referrers
+from services.api.referrals import referral_documents, referrer_documents
+from services.api.resources import Resources
+from shared.instants import Instant, rfc3339
 from shared.profiles import Contact, Profile
 from shared.touchpoints import JsonObject
 
 JOURNEY_MEMBERS: Final = ("stage", "activity", "cycle", "peak_stage", "next", "model", "version")
 """What of a journey stands in the customer's own document."""
+
+
+async def present_customer(
+    connection: asyncpg.Connection, resources: Resources, head: CustomerHead, as_of: Instant | None
+) -> JsonObject:
+    """Read everything that is known of the customer *head*, with the journey at *as_of*."""
+    journey = await present_journey(connection, resources, head, as_of)
+    identifiers = await read_identifiers(connection, head.identifier_ids)
+    links = await read_links(connection, head.identifier_ids)
+    bars = await read_bars(connection, head.identifier_ids)
+    referrers = await read_referrers(connection, head.customer_id)
+    referrals = await read_referrals(connection, head.customer_id)
+    return {
+        **customer_document(head, identifiers, links, bars, journey),
+        "referred_by": referrer_documents(referrers),
+        "referrals": referral_documents(referrals),
+    }
 
 
 def customer_document(

@@ -5,8 +5,8 @@ from importlib.resources import files
 from string import Template
 from typing import Final
 
-from services.api.health import VERSION
 from services.api.paths import segment_of
+from services.api.version import VERSION
 
 _HERE: Final = files("services.api")
 STYLE: Final = _HERE.joinpath("front.css").read_text("utf-8")

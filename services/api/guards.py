@@ -7,16 +7,27 @@ from services.api.resources import resources_of
 from shared.keys import Principal, Scope, presented_key
 
 
+async def authenticated(request: Request) -> Principal:
+    """Return whose key *request* presents.
+
+    Raises:
+        Unauthorized: there is no such key in force, or none was presented.
+        Forbidden: a page of another origin presents a secret key.
+    """
+    headers = dict(request.scope["headers"])
+    presented = presented_key(headers.get(b"authorization"), headers.get(b"x-write-key"))
+    principal = await resources_of(request).directory.authenticate(presented)
+    principal.refuse_foreign_page(
+        origin=request.headers.get("origin"), host=request.headers.get("host")
+    )
+    return principal
+
+
 def allowed(*any_of: Scope) -> Dependency:
     """Return the dependency of routes that want a key with one of the scopes *any_of*."""
 
     async def guard(request: Request) -> Principal:
-        headers = dict(request.scope["headers"])
-        presented = presented_key(headers.get(b"authorization"), headers.get(b"x-write-key"))
-        principal = await resources_of(request).directory.authenticate(presented)
-        principal.refuse_foreign_page(
-            origin=request.headers.get("origin"), host=request.headers.get("host")
-        )
+        principal = await authenticated(request)
         principal.require(*any_of)
         return principal
 

@@ -1,8 +1,5 @@
 """Whether this service can answer, and how the whole pipeline does."""
 
-from importlib.metadata import version
-from typing import Final
-
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.freshness import freshness
@@ -10,15 +7,15 @@ from services.api.ledger import ledger_rows, total
 from services.api.moments import optional_moment_text
 from services.api.readers.claims import read_claims
 from services.api.readers.health import is_standby, read_glance, read_revision
+from services.api.readers.sources import read_source_health
 from services.api.resources import Resources
 from services.api.transactions import reading
+from services.api.version import VERSION
 from shared.errors import RetryableError
 from shared.instants import rfc3339
 from shared.storage.migrate import head_revision
 from shared.storage.watermark import load_watermark
 from shared.touchpoints import JsonObject
-
-VERSION: Final = version("journeyline")
 
 
 async def check_database(engine: AsyncEngine) -> str | None:
@@ -40,8 +37,12 @@ async def check_database(engine: AsyncEngine) -> str | None:
     return None
 
 
-async def pipeline_document(resources: Resources) -> JsonObject:
+async def pipeline_document(resources: Resources, *, with_sources: bool) -> JsonObject:
     """Return how far everything is, from the log to the last transition.
+
+    Args:
+        resources: Of the API.
+        with_sources: Whether to say how each source does, which not everybody may know.
 
     Raises:
         DatabaseUnavailable: the database cannot be asked.
@@ -53,9 +54,11 @@ async def pipeline_document(resources: Resources) -> JsonObject:
         glance = await read_glance(connection, now if fresh.as_of is None else fresh.as_of)
         claims = await read_claims(connection)
         revision = await read_revision(connection)
+        sources = await read_source_health(connection, now) if with_sources else []
     ends = await resources.log_ends()
     pending = total(ledger_rows(claims, ends, resources.topic)).pending
     waiting = pending > 0 and fresh.as_of is not None
+    of_sources = {"sources": [source.document(now) for source in sources]} if with_sources else {}
     return {
         "status": "stale" if fresh.stale else "ok",
         "freshness": fresh.document(),
@@ -69,4 +72,5 @@ async def pipeline_document(resources: Resources) -> JsonObject:
         "timers_overdue": glance["timers_overdue"],
         "last_transition_at": optional_moment_text(glance["last_transition_at"]),
         "versions": {"journeyline": VERSION, "schema": revision, "model": glance["model"]},
+        **of_sources,
     }

@@ -1,21 +1,26 @@
 """What the API says of itself: FastAPI's description, completed by what FastAPI cannot know."""
 
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 from fastapi import FastAPI
 
-from services.api.health import VERSION
+from services.api.feed import FeedPage
 from services.api.timeline import TimelinePage
+from services.api.version import VERSION
 from shared.touchpoints import JsonObject
 
 LARGEST_BODY: Final = 1 << 20
 """Bytes; no management request is longer, apart from those that say so themselves."""
 
 _COMPONENTS: Final = "#/components/schemas/{name}"
-_ANSWERS: Final = {"/v1/customers/{ref}/timeline": TimelinePage}
+_ANSWERS: Final[Mapping[str, type]] = MappingProxyType(
+    {"/v1/customers/{ref}/timeline": TimelinePage, "/v1/transitions": FeedPage}
+)
 _REF: Final = "/v1/customers/{ref}"
 _LOOKUP: Final = "/v1/customers/lookup"
 _OPEN: Final = frozenset({"/v1/health"})
@@ -93,7 +98,8 @@ def _completed(document: dict[str, Any], elsewhere: Described) -> dict[str, Any]
         content = {"application/json": {"schema": {"$ref": reference}}}
         paths[path]["get"]["responses"]["200"]["content"] = content
     for path in [path for path in paths if path.startswith(_REF)]:
-        paths[_LOOKUP + path.removeprefix(_REF)] = _query_form(paths[path])
+        here = paths.setdefault(_LOOKUP + path.removeprefix(_REF), {})
+        here.update(_query_form(paths[path]))
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     _, ours = msgspec.json.schema_components(

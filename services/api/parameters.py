@@ -174,6 +174,29 @@ class QuarantineParameters(Parameters):
     cursor: CursorText | None = None
 
 
+class StreamParameters(Parameters):
+    """Parameters of where to begin in the feed of transitions."""
+
+    cursor: CursorText | None = None
+    start: Annotated[
+        Literal["oldest", "latest"], Field(description="where to begin without a cursor")
+    ] = "oldest"
+
+
+class FeedParameters(StreamParameters):
+    """Parameters of a page of the feed of transitions."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+class DeliveryParameters(Parameters):
+    """Parameters of a page of deliveries."""
+
+    status: Literal["pending", "delivered", "failed"] | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    cursor: CursorText | None = None
+
+
 class CustomerListParameters(Parameters):
     """Parameters of a page of customers."""
 

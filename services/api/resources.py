@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 
 from services.api.cursors import Cursors
+from services.api.outlets import Outlets
 from services.api.readers.stage_models import Programs
 from services.api.receipts import FirstAsked
 from shared.clock import Clock
@@ -58,6 +59,7 @@ class Resources:
     clock: Clock
     cursors: Cursors
     pepper: bytes
+    outlets: Outlets
     active: ActiveModels = field(default_factory=ActiveModels)
     programs: Programs = field(default_factory=Programs)
     first_asked: FirstAsked = field(default_factory=FirstAsked)

@@ -5,14 +5,24 @@ import hmac
 from typing import Annotated, Final
 
 from pydantic import Field, SecretStr
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.log.choosing import LogSettings
 
 PREFIX: Final = "API_"
 
 
-class ApiSettings(LogSettings):
+class ApiOptions(BaseSettings):
+    """What the API may do, as a service of its own and in the product that is one process."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    webhook_allow_private: Annotated[
+        bool, Field(description="send webhooks into private networks, and over plain http")
+    ] = False
+
+
+class ApiSettings(ApiOptions, LogSettings):
     """Everything the API reads from its environment, and nothing else.
 
     Built once, in ``__main__``; every other module is handed the values it needs.

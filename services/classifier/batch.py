@@ -33,6 +33,7 @@ from services.classifier.reading import (
     read_through_of,
     refusal_of,
 )
+from services.classifier.source_hours import add_hours, count_by_hour
 from services.classifier.timelines import extend_timelines
 from services.classifier.touchpoints import count_duplicates, known_identities, store_touchpoints
 from shared.clock import Clock
@@ -210,13 +211,14 @@ class PostgresClassification:
         offsets = {arrival.offset for arrival in new}
         arrivals = [item for item in items if isinstance(item, Arrival)]
         repeated = [arrival for arrival in arrivals if arrival.offset not in offsets]
-        await count_duplicates(connection, repeated, seen_at=now)
+        conflicting = await count_duplicates(connection, repeated, seen_at=now)
         await store_referrals(connection, referrals_in(new, members.row_ids), now=now)
         growth = await link(connection, new, members, self._policy, now=now)
         models = await self._models.load(connection)
         await extend_timelines(connection, growth.additions, models, now=now)
         await refold_regrouped(connection, growth.regroups, models, now=now)
         await add_counts(connection, claim.id, count_by_source(items, offsets))
+        await add_hours(connection, claim.id, count_by_hour(items, offsets, conflicting))
         return Tally(stored=len(new), duplicate=len(repeated), quarantined=len(refusals))
 
     async def _apply_one_by_one(

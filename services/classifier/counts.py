@@ -9,6 +9,9 @@ import asyncpg
 
 from services.classifier.reading import Arrival, Item, Refusal
 
+LONGEST_SOURCE: Final = 600
+"""Characters of a source's name that are kept; only one that is none of ours can have more."""
+
 _ADD: Final = """
 INSERT INTO source_counts (claim_id, source, accepted, rejected, stored, duplicate, quarantined,
                            erased, last_received_at)
@@ -67,7 +70,7 @@ async def add_counts(
     """Add *counts* to what stands under the claim."""
     rows = [
         (
-            source[:600],
+            source[:LONGEST_SOURCE],
             count.accepted,
             count.rejected,
             count.stored,

@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from time import perf_counter
 
 from services.classifier.claims import Tally
+from services.classifier.counts import count_by_source
 from services.classifier.reading import Arrival, Item
 from shared.instants import SECOND, Instant, Micros, instant_of
 from shared.metrics import (
@@ -19,6 +20,8 @@ from shared.metrics import (
     CLASSIFIER_STOPPED,
     EVENT_END_TO_END_SECONDS,
     QUARANTINED,
+    SOURCE_LAST_RECEIVED,
+    SOURCE_RECORDS,
 )
 
 
@@ -43,6 +46,11 @@ def note_batch(items: Sequence[Item], tally: Tally, now: Instant) -> None:
             EVENT_END_TO_END_SECONDS.observe(max(age, 0) / SECOND)
         else:
             QUARANTINED.labels(item.data.reason).inc()
+    for source, count in count_by_source(items, set()).items():
+        SOURCE_RECORDS.labels(source, "accepted").inc(count.accepted)
+        SOURCE_RECORDS.labels(source, "rejected").inc(count.rejected)
+        if count.last_received_at is not None:
+            SOURCE_LAST_RECEIVED.labels(source).set(count.last_received_at.timestamp())
 
 
 def note_pending(partition: int, records: int, behind: Micros) -> None:

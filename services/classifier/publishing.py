@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.classifier.source_hours import forget_hours
 from shared.clock import Clock
 from shared.errors import RetryableError
 from shared.instants import DAY, HOUR, SECOND, Instant, Micros, datetime_of, instant_of
@@ -84,6 +85,7 @@ class Publisher:
                 done = await self.publish()
                 if self._clock() - self._swept_at >= SWEEP_EVERY:
                     await self.forget()
+                    await self.forget_hours()
             except RetryableError as error:
                 log.warning("publisher_waits", why=error.message)
                 done = 0
@@ -102,6 +104,11 @@ class Publisher:
             done = _count(await connection.execute(_NUMBER, MOST))
         OUTBOX_PUBLISHED.inc(done)
         return done
+
+    async def forget_hours(self) -> None:
+        """Delete counts of hours that nobody compares with any more."""
+        async with transaction(self._engine) as connection:
+            await forget_hours(connection, self._clock())
 
     async def forget(self) -> int:
         """Delete messages that are older than they are kept, and return how many."""

@@ -121,32 +121,40 @@ def _row(arrival: Arrival, owners: Mapping[Identifier, int]) -> tuple[object, ..
 
 async def count_duplicates(
     connection: asyncpg.Connection, repeated: Sequence[Arrival], *, seen_at: Instant
-) -> None:
+) -> set[int]:
     """Count *repeated* arrivals of stored identities, and keep the last that says otherwise.
 
     What is compared is what the sender gave; when it was sent or received does not matter.
+
+    Returns:
+        The offsets of those that say otherwise.
     """
     if not repeated:
-        return
-    by_identity: dict[tuple[str, str], list[JsonObject]] = {}
+        return set()
+    by_identity: dict[tuple[str, str], list[tuple[int, JsonObject]]] = {}
     for arrival in repeated:
-        by_identity.setdefault(arrival.identity, []).append(_given(arrival))
+        given = by_identity.setdefault(arrival.identity, [])
+        given.append((arrival.offset, _given(arrival)))
     identities = sorted(by_identity)
     rows = await connection.fetch(_STORED, *(list(part) for part in zip(*identities, strict=True)))
     stored = {(row["source"], row["event_id"]): _given_in_row(row) for row in rows}
+    others = {
+        identity: [
+            (offset, content) for offset, content in given if content != stored.get(identity)
+        ]
+        for identity, given in by_identity.items()
+    }
     counts = [
-        _count(identity, by_identity[identity], stored.get(identity)) for identity in identities
+        (*identity, len(by_identity[identity]), len(others[identity]), _last(others[identity]))
+        for identity in identities
     ]
     columns = (list(column) for column in zip(*counts, strict=True))
     await connection.execute(_COUNT_DUPLICATES, *columns, datetime_of(seen_at))
+    return {offset for conflicts in others.values() for offset, _ in conflicts}
 
 
-def _count(
-    identity: tuple[str, str], given: Sequence[JsonObject], stored: JsonObject | None
-) -> tuple[str, str, int, int, str | None]:
-    others = [content for content in given if content != stored]
-    conflict = _encoder.encode(others[-1]).decode() if others else None
-    return (*identity, len(given), len(others), conflict)
+def _last(conflicts: Sequence[tuple[int, JsonObject]]) -> str | None:
+    return _encoder.encode(conflicts[-1][1]).decode() if conflicts else None
 
 
 def _given(arrival: Arrival) -> JsonObject:

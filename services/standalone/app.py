@@ -13,6 +13,8 @@ from services.api.app import build_api
 from services.api.background import run_background
 from services.api.health import check_database
 from services.api.openapi import Described
+from services.api.outlets import Outlets, open_outlets
+from services.api.settings import ApiOptions
 from services.classifier.app import Classifier, build_classifier
 from services.cli.connection import Credentials
 from services.ingest.app import build_ingest
@@ -50,6 +52,7 @@ class Options:
     host: str
     port: int
     data: Path
+    api: ApiOptions
     database_url: str | None = None
 
 
@@ -78,11 +81,15 @@ async def running_product(options: Options, say: Say) -> AsyncGenerator[Started]
             address = await stack.enter_async_context(running_postgres(data.postgres, progress=say))
             database_url = address.dsn
         await upgrade(database_url)
-        yield await _start(stack, data, database_url, listener)
+        yield await _start(stack, data, database_url, listener, options.api)
 
 
 async def _start(
-    stack: AsyncExitStack, data: DataFolder, database_url: str, listener: Listener
+    stack: AsyncExitStack,
+    data: DataFolder,
+    database_url: str,
+    listener: Listener,
+    options: ApiOptions,
 ) -> Started:
     """Start the services over a migrated database; *stack* stops them."""
     secrets = load_secrets(data.path / "secrets.json")
@@ -95,27 +102,35 @@ async def _start(
     directory = await stack.enter_async_context(
         DirectoryCache(engine, secrets.key_pepper, wall_clock)
     )
-    own_engine = await stack.enter_async_context(
-        open_engine(database_url, pool_size=CLASSIFIER_POOL, name="journeyline-classifier")
+    classifier = await _open_classifier(stack, database_url, log, directory)
+    ending = asyncio.Event()
+    outlets = await stack.enter_async_context(
+        open_outlets(engine, secrets.key_pepper, options, clock=wall_clock, stopping=ending)
     )
-    classifier = build_classifier(own_engine, log.reader(), directory.policy, clock=wall_clock)
-    front = _compose(log, engine, directory, classifier, secrets)
-    await stack.enter_async_context(_running(classifier.run))
-    await stack.enter_async_context(
-        _running(lambda stopping: keep_log_short(log, engine, wall_clock, stopping))
-    )
-    await stack.enter_async_context(
-        _running(lambda stopping: run_background(engine, wall_clock, stopping))
-    )
-    await stack.enter_async_context(
-        _running(
-            lambda stopping: serve(
-                front, listener.socket, stopping=stopping, shutdown_seconds=DRAIN_SECONDS
-            )
-        )
-    )
+    front = _compose(log, engine, directory, classifier, secrets=secrets, outlets=outlets)
+    for work in (
+        classifier.run,
+        outlets.webhooks.run,
+        lambda stopping: keep_log_short(log, engine, wall_clock, stopping),
+        lambda stopping: run_background(engine, wall_clock, stopping),
+        lambda stopping: serve(
+            front, listener.socket, stopping=stopping, shutdown_seconds=DRAIN_SECONDS
+        ),
+    ):
+        await stack.enter_async_context(_running(work))
+    stack.callback(ending.set)  # streams end before the server waits for what is under way
     await _answers(listener)
     return Started(listener.url, credentials, is_first_start, data)
+
+
+async def _open_classifier(
+    stack: AsyncExitStack, database_url: str, log: EmbeddedLog, directory: DirectoryCache
+) -> Classifier:
+    """Return a classifier with connections of its own, which *stack* closes."""
+    engine = await stack.enter_async_context(
+        open_engine(database_url, pool_size=CLASSIFIER_POOL, name="journeyline-classifier")
+    )
+    return build_classifier(engine, log.reader(), directory.policy, clock=wall_clock)
 
 
 def _compose(
@@ -123,7 +138,9 @@ def _compose(
     engine: AsyncEngine,
     directory: DirectoryCache,
     classifier: Classifier,
+    *,
     secrets: Secrets,
+    outlets: Outlets,
 ) -> Front:
     """Put ingest, health and documentation in front of the API."""
     ingest = build_ingest(
@@ -141,6 +158,7 @@ def _compose(
         clock=wall_clock,
         cursor_secret=secrets.cursor_secret,
         pepper=secrets.key_pepper,
+        outlets=outlets,
         elsewhere=Described(openapi_paths(), openapi_schemas()),
     )
     checks = {

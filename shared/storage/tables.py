@@ -111,6 +111,20 @@ source_counts = Table(
     Column("last_received_at", Moment),
 )
 
+source_hours = Table(
+    "source_hours",
+    metadata,
+    Column("claim_id", SmallInteger, ForeignKey("claims.id"), primary_key=True),
+    Column("source", Text(collation="C"), primary_key=True),
+    Column("hour", Moment, primary_key=True),
+    Column("received", BigInteger, nullable=False, server_default=text("0")),
+    Column("rejected", BigInteger, nullable=False, server_default=text("0")),
+    Column("duplicate", BigInteger, nullable=False, server_default=text("0")),
+    Column("late", BigInteger, nullable=False, server_default=text("0")),
+    Column("unidentified", BigInteger, nullable=False, server_default=text("0")),
+    Column("conflicting", BigInteger, nullable=False, server_default=text("0")),
+)
+
 quarantine = Table(
     "quarantine",
     metadata,
@@ -419,6 +433,55 @@ feed = Table(
     Column("only_row", Boolean, primary_key=True, server_default=text("true")),
     Column("published", BigInteger, nullable=False, server_default=text("0")),
     Column("forgotten", BigInteger, nullable=False, server_default=text("0")),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("events", ARRAY(Text), nullable=False),
+    Column("max_age", BigInteger, nullable=False),
+    Column("status", Text, nullable=False, server_default=text("'active'")),
+    Column("disabled_reason", Text),
+    Column("rotated_at", ARRAY(Moment), nullable=False, server_default=text("'{}'")),
+    Column("position", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("paused_until", Moment),
+    Column("created_at", Moment, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("webhook_id", Uuid, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("seq", BigInteger),
+    Column("message_id", Text, nullable=False),
+    Column("customer_id", Uuid),
+    Column("type", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default=text("'pending'")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("response_status", Integer),
+    Column("error", Text),
+    Column("due_at", Moment, nullable=False),
+    Column("attempted_at", Moment),
+    Column("created_at", Moment, nullable=False),
+)
+
+Index("deliveries_by_webhook", deliveries.c.webhook_id, deliveries.c.id)
+Index(
+    "deliveries_due",
+    deliveries.c.webhook_id,
+    deliveries.c.due_at,
+    postgresql_where=text("status = 'pending'"),
+)
+Index(
+    "deliveries_in_order",
+    deliveries.c.webhook_id,
+    deliveries.c.customer_id,
+    deliveries.c.seq,
+    postgresql_where=text("status = 'pending'"),
 )
 
 Index("models_one_active", models.c.key, unique=True, postgresql_where=text("state = 'active'"))

@@ -6,7 +6,16 @@ from shared import metrics
 from shared.metrics import count_request, note_build
 
 KINDS = (Counter, Gauge, Histogram)
-UNITS = ("_total", "_seconds", "_bytes", "_info", "_events", "_open")
+UNITS = (
+    "_total",
+    "_seconds",
+    "_bytes",
+    "_info",
+    "_events",
+    "_open",
+    "_endpoints",
+    "_identifiers",
+)
 
 
 def ours() -> list[str]:

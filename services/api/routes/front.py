@@ -7,12 +7,14 @@ from fastapi.responses import HTMLResponse
 
 from services.api.answers import json_answer
 from services.api.front_page import STYLE, front_page
+from services.api.guards import authenticated
 from services.api.health import pipeline_document
 from services.api.parameters import NoParameters
 from services.api.readers.demo import find_demo_customer
 from services.api.resources import resources_of
 from services.api.transactions import reading
 from shared.errors import RetryableError
+from shared.keys import Scope
 
 router = APIRouter()
 
@@ -36,5 +38,14 @@ async def read_style() -> Response:
 
 @router.get("/v1/health", tags=["operations"])
 async def read_health(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
-    """Return the whole pipeline at a glance."""
-    return json_answer(await pipeline_document(resources_of(request)))
+    """Return the whole pipeline at a glance; to a key that may read, also how each source does."""
+    with_sources = await _may_read(request)
+    document = await pipeline_document(resources_of(request), with_sources=with_sources)
+    return json_answer(document)
+
+
+async def _may_read(request: Request) -> bool:
+    if not {"authorization", "x-write-key"} & set(request.headers):
+        return False
+    principal = await authenticated(request)
+    return not principal.scopes.isdisjoint({Scope.CUSTOMERS_READ, Scope.ADMIN})

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.api.answers import json_answer
+from services.api.answers import NO_STORE, json_answer
 from services.api.bodies import NewKey
 from services.api.guards import ADMIN
 from services.api.parameters import NoParameters
@@ -48,7 +48,7 @@ async def make_key(request: Request, body: NewKey, _: Annotated[NoParameters, Qu
         "source": wanted.source,
         "scopes": sorted(wanted.scopes),
     }
-    return json_answer(content, status=201, headers={"Cache-Control": "no-store"})
+    return json_answer(content, status=201, headers=NO_STORE)
 
 
 @router.delete("/v1/keys/{key_id}", status_code=204)

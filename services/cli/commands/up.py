@@ -8,11 +8,14 @@ from typing import Annotated
 
 import typer
 import uvloop
+from pydantic import ValidationError
 from rich.console import Console
 
+from services.api.settings import ApiOptions
 from services.cli.connection import DEFAULT_DATA, Target
 from services.standalone.app import Options, Started, running_product
 from services.standalone.demo.first_play import play_on_first_start
+from shared.lifecycle import wrong_settings
 from shared.logs import configure_logs
 
 Host = Annotated[str, typer.Option("--host", envvar="HOST", help="address to listen on")]
@@ -40,9 +43,16 @@ def up(
 ) -> None:
     """Start ingest, classifier and API on one port; Ctrl-C stops them."""
     configure_logs(level=logging.INFO if verbose else logging.WARNING)
-    options = Options(host=host, port=port, data=data, database_url=database_url)
+    options = Options(host, port, data, _api_options(), database_url)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_stopped(options, demo=demo))
+
+
+def _api_options() -> ApiOptions:
+    try:
+        return ApiOptions()
+    except ValidationError as error:
+        raise typer.BadParameter(wrong_settings(ApiOptions, error)) from error
 
 
 async def _until_stopped(options: Options, *, demo: bool) -> None:

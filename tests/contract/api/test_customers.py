@@ -165,3 +165,49 @@ async def test_a_reader_who_holds_the_customer_is_told_so(served: Served) -> Non
         "/v1/customers/user_id:u_42", headers={"If-None-Match": first.headers["etag"]}
     )
     assert again.status_code == 304
+
+
+async def test_up_to_a_hundred_customers_are_looked_up_at_once(served: Served) -> None:
+    await served.histories.store(
+        Told(event_id="e1", at=START, identifiers=("user_id:u_1", "email:ana@example.com")),
+        Told(event_id="e2", at=START, identifiers=("crm_id:a/b",)),
+        recorded_at=START,
+    )
+    alone = (await served.client.get("/v1/customers/user_id:u_1")).json()
+    refs = ["email:Ana@example.com", "crm_id:a/b", "user_id:nobody", alone["customer_id"]]
+    answer = await served.client.post("/v1/customers/lookup", json={"refs": refs})
+    assert answer.status_code == 200, answer.text
+    items = answer.json()["items"]
+    assert [item["ref"] for item in items] == refs
+    freshness = alone.pop("freshness")
+    assert items[0] == {"ref": refs[0], **alone}
+    assert items[3] == {"ref": refs[3], **alone}
+    assert items[1]["identifiers"][0]["value"] == "a/b"
+    assert (items[2]["customer_id"], items[2]["code"]) == (None, "not_found")
+    assert answer.json()["freshness"] == freshness
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"refs": []},
+        {"refs": [f"user_id:u_{number}" for number in range(101)]},
+        {"refs": "user_id:u_1"},
+        {"refs": [None]},
+        {},
+        {"refs": ["user_id:u_1"], "fields": []},
+    ],
+)
+async def test_a_look_up_of_none_too_many_or_something_else_is_refused(
+    served: Served, body: object
+) -> None:
+    answer = await served.client.post("/v1/customers/lookup", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"]
+
+
+async def test_a_look_up_names_every_reference_that_is_none(served: Served) -> None:
+    body = {"refs": ["user_id:u_1", "nonsense", "user_id:"]}
+    answer = await served.client.post("/v1/customers/lookup", json=body)
+    assert answer.status_code == 422
+    assert [fault["path"] for fault in answer.json()["errors"]] == ["refs[1]", "refs[2]"]

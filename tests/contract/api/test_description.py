@@ -1,8 +1,5 @@
-from services.api.app import build_api
 from services.api.openapi import Described
-from tests.fakes.known_keys import KnownKeys
-from tests.fakes.log import InMemoryWriter
-from tests.fixtures.served_api import EndingLog, Served, StillClock
+from tests.fixtures.served_api import Served, built_api
 
 
 async def test_the_description_names_every_way_to_ask_for_a_customer(served: Served) -> None:
@@ -36,17 +33,7 @@ async def test_every_reference_in_the_description_leads_somewhere(served: Served
 
 async def test_what_stands_in_front_can_be_described_too(served: Served) -> None:
     elsewhere = Described(paths={"/v1/touchpoints": {"post": {}}}, schemas={"Touchpoint": {}})
-    app = build_api(
-        engine=served.engine,
-        directory=KnownKeys({}),
-        log=InMemoryWriter(served.appended),
-        log_ends=EndingLog(),
-        topic="touchpoints",
-        clock=StillClock(),
-        cursor_secret=b"cursors",
-        pepper=b"pepper",
-        elsewhere=elsewhere,
-    )
+    app = built_api(served.engine, served.clock, served.log, served.outlets, elsewhere=elsewhere)
     document = app.openapi()
     assert "/v1/touchpoints" in document["paths"]
     assert "Touchpoint" in document["components"]["schemas"]

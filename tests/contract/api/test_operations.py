@@ -1,6 +1,8 @@
+import httpx
+
 from shared.demo import WEB
 from shared.instants import DAY, HOUR, datetime_of, rfc3339
-from tests.fixtures.served_api import NOW, START, Served
+from tests.fixtures.served_api import NOW, START, Served, client_of
 from tests.fixtures.told import Told
 
 
@@ -152,3 +154,34 @@ async def test_the_front_page_names_a_customer_of_the_demo_and_of_nothing_else(
     page = (await served.client.get("/")).text
     assert "/v1/customers/email%3A%22%3E%3Cb%3E%40x.org/journey" in page
     assert "real" not in page
+
+
+async def test_the_pipeline_shows_how_sources_do_to_a_key_that_may_read(served: Served) -> None:
+    await served.histories.connection.execute(
+        "INSERT INTO source_counts (claim_id, source, accepted, last_received_at)"
+        " VALUES (1, 'web', 900, $1), (1, 'shop', 100, $2)",
+        datetime_of(NOW - HOUR),
+        datetime_of(NOW - 5 * HOUR),
+    )
+    await served.histories.connection.execute(
+        "INSERT INTO source_hours (claim_id, source, hour, received, rejected)"
+        " SELECT 1, source, at, 100, CASE WHEN source = 'web' AND at >= $3 THEN 10 ELSE 0 END"
+        "   FROM (VALUES ('web'), ('shop')) AS given (source),"
+        "        generate_series($1, $2, interval '1 hour') AS at",
+        datetime_of(NOW - 8 * DAY),
+        datetime_of(NOW - 5 * HOUR),
+        datetime_of(NOW - DAY),
+    )
+    open_to_all = (await client_without_key(served).get("/v1/health")).json()
+    assert "sources" not in open_to_all
+    document = (await served.client.get("/v1/health")).json()
+    shop, web = document["sources"]
+    assert (shop["source"], shop["signs"]) == ("shop", ["silent"])
+    assert shop["silent_seconds"] == 5 * 3_600
+    assert (web["source"], web["signs"]) == ("web", ["rejected"])
+    assert (web["last_day"], web["usual_day"]) == (2_000, 2_400.0)
+    assert web["shares"]["rejected"] == 0.1
+
+
+def client_without_key(served: Served) -> httpx.AsyncClient:
+    return client_of(served.app, None)
