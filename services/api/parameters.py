@@ -197,6 +197,24 @@ class DeliveryParameters(Parameters):
     cursor: CursorText | None = None
 
 
+class ProfileListParameters(Parameters):
+    """Parameters of a list about one profile, as Segment's Profile API names them."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 10
+    next: Annotated[str | None, Field(max_length=MAX_CHARACTERS)] = None
+    include: Annotated[Line | None, Field(description="names, separated by commas")] = None
+    exclude: Annotated[Line | None, Field(description="names, separated by commas")] = None
+
+
+class ProfileEventsParameters(ProfileListParameters):
+    """Parameters of a profile's events."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 10
+    sort: Literal["asc", "desc"] = "desc"
+    start: Annotated[Moment | None, Field(description="inclusive")] = None
+    end: Annotated[Moment | None, Field(description="exclusive")] = None
+
+
 class CustomerListParameters(Parameters):
     """Parameters of a page of customers."""
 
