@@ -48,6 +48,7 @@ async def run(settings: ApiSettings, stopping: asyncio.Event) -> None:
             cursor_secret=settings.cursor_secret,
             pepper=settings.pepper,
             outlets=outlets,
+            rate_limit=settings.request_rate,
         )
         checks = {"process": not_stopping(stopping), "database": lambda: check_database(engine)}
         async with asyncio.TaskGroup() as group:

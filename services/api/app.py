@@ -11,6 +11,7 @@ from services.api.cursors import Cursors
 from services.api.openapi import Described, DescribedApi
 from services.api.outlets import Outlets
 from services.api.paths import SegmentPaths
+from services.api.request_rates import RateHeaders, RequestRates
 from services.api.resources import Directory, LogEnds, Resources
 from services.api.routes import (
     customers,
@@ -42,6 +43,7 @@ from shared.http.front import Front
 from shared.http.health import Check, health_routes
 from shared.http.problems import install_problems
 from shared.log.port import LogWriter
+from shared.sources import RateLimit
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     front.router,
@@ -79,6 +81,7 @@ def build_api(
     cursor_secret: bytes,
     pepper: bytes,
     outlets: Outlets,
+    rate_limit: RateLimit | None = None,
     elsewhere: Described | None = None,
 ) -> FastAPI:
     """Wire the API; everything handed in stays the caller's to close.
@@ -93,6 +96,7 @@ def build_api(
         cursor_secret: Signs cursors; the same in all processes of the API.
         pepper: What digests of new keys are made under.
         outlets: Tell by themselves, instead of being asked.
+        rate_limit: Of each key; None for none.
         elsewhere: What stands in front of this application and belongs into its description.
     """
     app = DescribedApi(elsewhere=elsewhere or Described())
@@ -106,7 +110,9 @@ def build_api(
         cursors=Cursors(cursor_secret),
         pepper=pepper,
         outlets=outlets,
+        rates=RequestRates(rate_limit, clock),
     )
+    app.add_middleware(RateHeaders)
     app.add_middleware(SegmentPaths)
     install_problems(app)
     install_validation(app)

@@ -28,6 +28,7 @@ def allowed(*any_of: Scope) -> Dependency:
 
     async def guard(request: Request) -> Principal:
         principal = await authenticated(request)
+        resources_of(request).rates.take(principal.key_id, request.scope)
         principal.require(*any_of)
         return principal
 

@@ -11,6 +11,7 @@ from services.api.cursors import Cursors
 from services.api.outlets import Outlets
 from services.api.readers.stage_models import Programs
 from services.api.receipts import FirstAsked
+from services.api.request_rates import RequestRates
 from shared.clock import Clock
 from shared.identity.policy import Policy
 from shared.keys import Principal
@@ -60,6 +61,7 @@ class Resources:
     cursors: Cursors
     pepper: bytes
     outlets: Outlets
+    rates: RequestRates
     active: ActiveModels = field(default_factory=ActiveModels)
     programs: Programs = field(default_factory=Programs)
     first_asked: FirstAsked = field(default_factory=FirstAsked)

@@ -4,12 +4,19 @@ import hashlib
 import hmac
 from typing import Annotated, Final
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.api.request_rates import parse_rate
 from shared.log.choosing import LogSettings
+from shared.sources import RateLimit
 
 PREFIX: Final = "API_"
+
+
+def _rate(text: str) -> str:
+    parse_rate(text)
+    return text
 
 
 class ApiOptions(BaseSettings):
@@ -20,6 +27,14 @@ class ApiOptions(BaseSettings):
     webhook_allow_private: Annotated[
         bool, Field(description="send webhooks into private networks, and over plain http")
     ] = False
+    rate_limit: Annotated[
+        str, AfterValidator(_rate), Field(description="requests of a key: 100 a second, 600/60")
+    ] = ""
+
+    @property
+    def request_rate(self) -> RateLimit | None:
+        """How many requests each key may make; None for any number."""
+        return parse_rate(self.rate_limit)
 
 
 class ApiSettings(ApiOptions, LogSettings):

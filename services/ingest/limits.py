@@ -5,41 +5,12 @@ from typing import Final
 from shared.clock import Clock
 from shared.errors import Overloaded
 from shared.http.problems import TooManyRequests
-from shared.instants import SECOND, Instant, Micros
-from shared.sources import RateLimit, Source
+from shared.instants import SECOND
+from shared.sources import Source
+from shared.token_bucket import TokenBucket
 
 MOST_BYTES_IN_FLIGHT: Final = 64 << 20
 """Enough for three of the largest requests, inflated, or for thousands of usual ones."""
-
-
-class TokenBucket:
-    """The bucket of one source: full at first, and filling up at its rate.
-
-    It may be overdrawn: a request larger than the bucket passes when the bucket is full, and
-    those after it wait the longer.
-    """
-
-    __slots__ = ("_full_at", "limit")
-
-    def __init__(self, limit: RateLimit) -> None:
-        self.limit = limit
-        self._full_at: Instant = 0
-        """When it will be full; how far that is off tells how many tokens are missing."""
-
-    def take(self, tokens: int, now: Instant) -> Micros:
-        """Take *tokens*, or none if there are too few.
-
-        Returns:
-            0 if they were taken, else in how many microseconds they can be.
-        """
-        token = SECOND / self.limit.per_second
-        needed = min(tokens, self.limit.burst) * token
-        missing = max(0.0, self._full_at - now)
-        wait = missing + needed - self.limit.burst * token
-        if wait > 0:
-            return max(1, round(wait))
-        self._full_at = round(now + missing + tokens * token)
-        return 0
 
 
 class RateLimits:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -31,12 +32,15 @@ from shared.http.front import Front
 from shared.http.health import health_routes
 from shared.http.server import serve
 from shared.log.embedded import EmbeddedLog, open_embedded_log
+from shared.sources import RateLimit
 from shared.storage.directory import DirectoryCache
 from shared.storage.engine import open_engine
 from shared.storage.imports import StoredImportStates
 from shared.storage.migrate import upgrade
 
 Say: TypeAlias = Callable[[str], None]
+Work: TypeAlias = Callable[[asyncio.Event], Coroutine[object, object, None]]
+"""Runs until the event is set."""
 
 API_POOL: Final = 16
 CLASSIFIER_POOL: Final = 8
@@ -107,20 +111,29 @@ async def _start(
     outlets = await stack.enter_async_context(
         open_outlets(engine, secrets.key_pepper, options, clock=wall_clock, stopping=ending)
     )
-    front = _compose(log, engine, directory, classifier, secrets=secrets, outlets=outlets)
-    for work in (
+    rate = options.request_rate
+    front = _compose(
+        log, engine, directory, classifier, secrets=secrets, outlets=outlets, rate=rate
+    )
+    for work in _works(log, engine, classifier, outlets):
+        await stack.enter_async_context(_running(work))
+    serving = partial(serve, front, listener.socket, shutdown_seconds=DRAIN_SECONDS)
+    await stack.enter_async_context(_running(lambda stopping: serving(stopping=stopping)))
+    stack.callback(ending.set)  # streams end before the server waits for what is under way
+    await _answers(listener)
+    return Started(listener.url, credentials, is_first_start, data)
+
+
+def _works(
+    log: EmbeddedLog, engine: AsyncEngine, classifier: Classifier, outlets: Outlets
+) -> tuple[Work, ...]:
+    """Return what runs beside the server, which begins after all of it and ends before."""
+    return (
         classifier.run,
         outlets.webhooks.run,
         lambda stopping: keep_log_short(log, engine, wall_clock, stopping),
         lambda stopping: run_background(engine, wall_clock, stopping),
-        lambda stopping: serve(
-            front, listener.socket, stopping=stopping, shutdown_seconds=DRAIN_SECONDS
-        ),
-    ):
-        await stack.enter_async_context(_running(work))
-    stack.callback(ending.set)  # streams end before the server waits for what is under way
-    await _answers(listener)
-    return Started(listener.url, credentials, is_first_start, data)
+    )
 
 
 async def _open_classifier(
@@ -141,6 +154,7 @@ def _compose(
     *,
     secrets: Secrets,
     outlets: Outlets,
+    rate: RateLimit | None,
 ) -> Front:
     """Put ingest, health and documentation in front of the API."""
     ingest = build_ingest(
@@ -159,6 +173,7 @@ def _compose(
         cursor_secret=secrets.cursor_secret,
         pepper=secrets.key_pepper,
         outlets=outlets,
+        rate_limit=rate,
         elsewhere=Described(openapi_paths(), openapi_schemas()),
     )
     checks = {
@@ -185,9 +200,7 @@ async def _answers(listener: Listener) -> None:
 
 
 @asynccontextmanager
-async def _running(
-    work: Callable[[asyncio.Event], Coroutine[object, object, None]],
-) -> AsyncGenerator[None]:
+async def _running(work: Work) -> AsyncGenerator[None]:
     """Run *work* beside the block, and tell it to stop when the block ends.
 
     If it ends by itself with an error, so does the block.

@@ -2,11 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.limits import BytesInFlight, RateLimits, TokenBucket
+from services.ingest.limits import BytesInFlight, RateLimits
 from shared.errors import Overloaded
 from shared.http.problems import TooManyRequests
 from shared.instants import SECOND
 from shared.sources import RateLimit, SourceSettings
+from shared.token_bucket import TokenBucket
 from tests.strategies.items import NOW, source_with
 
 LIMITED = source_with(SourceSettings(rate_limit=RateLimit(per_second=10, burst=20)))
