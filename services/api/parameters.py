@@ -127,6 +127,13 @@ class SharedParameters(Parameters):
     limit: Annotated[int, Field(ge=1, le=500)] = 50
 
 
+class PolicyParameters(Parameters):
+    """Parameters of a policy to put in force."""
+
+    reason: Annotated[Line, Field(description="why; kept in the audit")] = ""
+    dry_run: Annotated[bool, Field(description="only check it")] = False
+
+
 class JourneyParameters(Waiting):
     """Parameters of a journey."""
 

@@ -17,7 +17,6 @@ from shared.errors import NotFound
 from shared.http.front import Front
 from shared.http.health import health_routes, not_stopping
 from shared.http.server import listen, serve
-from shared.identity.policy_documents import default_policy
 from shared.instants import DAY, SECOND
 from shared.lifecycle import run_service
 from shared.log.choosing import open_log_reader
@@ -43,7 +42,6 @@ async def run(settings: ClassifierSettings, stopping: asyncio.Event) -> None:
         build = partial(
             build_classifier,
             engine,
-            policy=default_policy(),
             clock=wall_clock,
             timer_grace=settings.timer_grace * SECOND,
             keep_outbox=settings.outbox_days * DAY,

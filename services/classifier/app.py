@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.classifier.alarms import Alarms
 from services.classifier.batch import LogIdentity, PostgresClassification
+from services.classifier.policy_changes import PolicyChanges
 from services.classifier.publishing import KEEP, Publisher
 from services.classifier.rollouts import Rollouts
 from services.classifier.timers import Timers
@@ -17,7 +18,6 @@ from services.classifier.watchdog import STUCK_AFTER
 from services.classifier.worker import Worker
 from shared.clock import Clock
 from shared.http.health import Check
-from shared.identity.policy import Policy
 from shared.instants import SECOND, Micros
 from shared.log.port import LogReader
 
@@ -31,6 +31,7 @@ class Classifier:
     rollouts: Rollouts
     publisher: Publisher
     alarms: Alarms
+    policy_changes: PolicyChanges
     clock: Clock
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -41,6 +42,7 @@ class Classifier:
             group.create_task(self.rollouts.run(stopping), name="classifier-rollouts")
             group.create_task(self.publisher.run(stopping), name="classifier-publisher")
             group.create_task(self.alarms.run(stopping), name="classifier-alarms")
+            group.create_task(self.policy_changes.run(stopping), name="classifier-policy")
 
     async def check_progress(self) -> str | None:
         """Return None while the loop turns, else a sentence that says what keeps it."""
@@ -58,7 +60,6 @@ class Classifier:
 def build_classifier(
     engine: AsyncEngine,
     reader: LogReader,
-    policy: Policy,
     *,
     clock: Clock,
     timer_grace: Micros = 0,
@@ -78,12 +79,13 @@ def build_classifier(
     """
     owner = f"{socket.gethostname()}/{os.getpid()}"
     identity = LogIdentity(reader.log_id, reader.topic)
-    classification = PostgresClassification(engine, identity, policy, owner=owner, clock=clock)
+    classification = PostgresClassification(engine, identity, owner=owner, clock=clock)
     return Classifier(
         Worker(reader, classification, clock, leave_alone=leave_alone),
         Timers(engine, clock, grace=timer_grace),
         Rollouts(engine, clock, grace=timer_grace),
         Publisher(engine, clock, keep=keep_outbox),
         Alarms(engine),
+        PolicyChanges(engine),
         clock,
     )

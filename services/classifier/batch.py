@@ -38,9 +38,9 @@ from services.classifier.timelines import extend_timelines
 from services.classifier.touchpoints import count_duplicates, known_identities, store_touchpoints
 from shared.clock import Clock
 from shared.errors import JourneylineError
-from shared.identity.policy import Policy
 from shared.instants import Instant
 from shared.log.port import LogRecord
+from shared.storage.policies import hold_policy
 from shared.storage.referrals import store_referrals
 from shared.upkeep.active_models import ActiveModels
 from shared.upkeep.enrolment import enrol
@@ -88,14 +88,12 @@ class PostgresClassification:
         self,
         engine: AsyncEngine,
         log_identity: LogIdentity,
-        policy: Policy,
         *,
         owner: str,
         clock: Clock,
     ) -> None:
         self._engine = engine
         self._log = log_identity
-        self._policy = policy
         self._models = ActiveModels()
         self._owner = owner
         self._clock = clock
@@ -202,7 +200,8 @@ class PostgresClassification:
         first = first_arrivals(items)
         known = await known_identities(connection, first)
         fresh = [arrival for identity, arrival in first.items() if identity not in known]
-        near = await find_neighbours(connection, links_made(fresh, self._policy), self._policy)
+        in_force = await hold_policy(connection)
+        near = await find_neighbours(connection, links_made(fresh, in_force.policy), in_force)
         members = await enrol(connection, seen_in(fresh), near, now=now)
         stored = await store_touchpoints(
             connection, fresh, members.row_ids, claim_id=claim.id, recorded_at=now
@@ -213,7 +212,7 @@ class PostgresClassification:
         repeated = [arrival for arrival in arrivals if arrival.offset not in offsets]
         conflicting = await count_duplicates(connection, repeated, seen_at=now)
         await store_referrals(connection, referrals_in(new, members.row_ids), now=now)
-        growth = await link(connection, new, members, self._policy, now=now)
+        growth = await link(connection, new, members, in_force, now=now)
         models = await self._models.load(connection)
         await extend_timelines(connection, growth.additions, models, now=now)
         await refold_regrouped(connection, growth.regroups, models, now=now)

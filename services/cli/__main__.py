@@ -11,8 +11,10 @@ from services.cli.commands import (
     demo,
     doctor,
     ledger,
+    links,
     migrate,
     model,
+    policy,
     quarantine,
     send,
     services,
@@ -41,10 +43,13 @@ app.command("demo")(demo.demo)
 app.command("send")(send.send)
 app.command("timeline")(timeline.timeline)
 app.command("verify")(verify.verify)
+app.command("unlink")(links.unlink)
 app.command("ledger")(ledger.ledger)
 app.command("doctor")(doctor.doctor)
 app.add_typer(accounts.keys, name="keys")
 app.add_typer(accounts.sources, name="sources")
+app.add_typer(links.app, name="links")
+app.add_typer(policy.app, name="policy")
 app.add_typer(model.app, name="model")
 app.add_typer(quarantine.app, name="quarantine")
 

@@ -106,7 +106,7 @@ async def _start(
     directory = await stack.enter_async_context(
         DirectoryCache(engine, secrets.key_pepper, wall_clock)
     )
-    classifier = await _open_classifier(stack, database_url, log, directory)
+    classifier = await _open_classifier(stack, database_url, log)
     ending = asyncio.Event()
     outlets = await stack.enter_async_context(
         open_outlets(engine, secrets.key_pepper, options, clock=wall_clock, stopping=ending)
@@ -137,13 +137,13 @@ def _works(
 
 
 async def _open_classifier(
-    stack: AsyncExitStack, database_url: str, log: EmbeddedLog, directory: DirectoryCache
+    stack: AsyncExitStack, database_url: str, log: EmbeddedLog
 ) -> Classifier:
     """Return a classifier with connections of its own, which *stack* closes."""
     engine = await stack.enter_async_context(
         open_engine(database_url, pool_size=CLASSIFIER_POOL, name="journeyline-classifier")
     )
-    return build_classifier(engine, log.reader(), directory.policy, clock=wall_clock)
+    return build_classifier(engine, log.reader(), clock=wall_clock)
 
 
 def _compose(

@@ -222,6 +222,20 @@ bars = Table(
     Column("lifted_by", Text),
 )
 
+policies = Table(
+    "policies",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("document", JSON, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("position", BigInteger, nullable=False, server_default=text("0")),
+    Column("identifiers_done", BigInteger, nullable=False, server_default=text("0")),
+    Column("identifiers_of", BigInteger, nullable=False),
+    Column("applied_at", Moment),
+)
+
 components = Table(
     "components",
     metadata,

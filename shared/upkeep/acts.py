@@ -17,7 +17,7 @@ from shared.identity.policy import Policy
 from shared.instants import Instant, datetime_of
 from shared.sources import API_SOURCE
 from shared.storage.audit import Act, record_act
-from shared.storage.policies import stored_policy
+from shared.storage.policies import hold_policy
 from shared.touchpoints import Identifier, JsonObject, Place
 from shared.upkeep.active_models import ActiveModels
 from shared.upkeep.enrolment import Members, Seen, enrol
@@ -206,7 +206,7 @@ async def _bench(
 ) -> _Bench:
     """Lock all that a change at *seeds* may concern; *enrolled* get a row if they have none."""
     now = await began_at(connection)
-    policy = await stored_policy(connection)
+    policy, _ = await hold_policy(connection)
     near = await load_neighbourhood(connection, seeds, policy)
     new = {each: Seen(now, now) for each in enrolled if each not in near.row_ids}
     members = await enrol(connection, new, near.row_ids, now=now)

@@ -47,9 +47,9 @@ class Regroup:
 
 
 class Change(NamedTuple):
-    """A pair whose links or bars have changed, and what changed them."""
+    """Identifiers whose links or bars have changed, and what changed them."""
 
-    pair: Pair
+    ends: tuple[Identifier, ...]
     cause: JsonObject
 
 
@@ -75,7 +75,7 @@ async def regroup(
         NeighbourhoodGrew: *members* are not all that is concerned; nothing may be committed.
     """
     near = await load_neighbourhood(
-        connection, {end for pair, _ in changes for end in pair}, policy
+        connection, {end for change in changes for end in change.ends}, policy
     )
     if not near.row_ids.keys() <= members.row_ids.keys():
         raise NeighbourhoodGrew("identifiers were linked meanwhile: try again")
@@ -124,8 +124,14 @@ def _regroups(
 def _cause_among(
     present: Container[UUID], customers: Mapping[Identifier, UUID], changes: Sequence[Change]
 ) -> JsonObject:
-    """Return the first cause that is about one of these customers."""
-    return next(cause for pair, cause in changes if any(customers[end] in present for end in pair))
+    """Return the first cause that is about one of these customers.
+
+    What one change sets free may come together elsewhere: that has the first of all causes.
+    """
+    direct = (
+        change.cause for change in changes if any(customers[end] in present for end in change.ends)
+    )
+    return next(direct, changes[0].cause)
 
 
 def _connected(

@@ -9,8 +9,8 @@ import asyncpg
 from shared.identity.customers import Known
 from shared.identity.identifiers import identifier_id
 from shared.identity.links import Link
-from shared.identity.policy import Policy
 from shared.identity.steps import Join, Steps, take_steps
+from shared.storage.policies import PolicyInForce
 from shared.touchpoints import Identifier, JsonObject
 from shared.upkeep.components import known_customers, store_components
 from shared.upkeep.enrolment import Members
@@ -29,7 +29,7 @@ _WITH_HISTORY: Final = "SELECT id FROM customers WHERE id = ANY($1)"
 
 
 async def find_concerned(
-    connection: asyncpg.Connection, news: Sequence[Link], policy: Policy
+    connection: asyncpg.Connection, news: Sequence[Link], in_force: PolicyInForce
 ) -> frozenset[Identifier]:
     """Return the identifiers that *news* may hand from one customer to another.
 
@@ -37,16 +37,19 @@ async def find_concerned(
     """
     if not news:
         return frozenset()
-    steps, _ = await _steps(connection, news, policy, locked=False)
+    steps, _ = await _steps(connection, news, in_force, locked=False)
     if steps is None:
         ends = {end for link in news for end in link.pair}
-        return frozenset((await load_neighbourhood(connection, ends, policy)).row_ids)
+        return frozenset((await load_neighbourhood(connection, ends, in_force.policy)).row_ids)
     rows = await connection.fetch(_MEMBERS, list(_heirs(steps.joins)))
     return frozenset(Identifier(row["kind"], row["value"]) for row in rows)
 
 
 async def join_up(
-    connection: asyncpg.Connection, news: Sequence[Link], members: Members, policy: Policy
+    connection: asyncpg.Connection,
+    news: Sequence[Link],
+    members: Members,
+    in_force: PolicyInForce,
 ) -> Regrouped:
     """Let customers grow by links that touchpoints made, and that were stored just now.
 
@@ -54,15 +57,15 @@ async def join_up(
         connection: In a transaction.
         news: Of each pair one.
         members: The identifiers that this transaction has locked.
-        policy: The guards of the fold.
+        in_force: The guards of the fold.
 
     Raises:
         NeighbourhoodGrew: *members* are not all that is concerned; nothing may be committed.
     """
-    steps, known = await _steps(connection, news, policy, locked=True)
+    steps, known = await _steps(connection, news, in_force, locked=True)
     if steps is None:
         changes = [Change(link.pair, _cause(link)) for link in sorted(news)]
-        return await regroup(connection, changes, members, policy)
+        return await regroup(connection, changes, members, in_force.policy)
     if steps.refused:
         await mark_refused(connection, steps.refused, members.row_ids)
     heirs = _heirs(steps.joins)
@@ -81,12 +84,14 @@ async def join_up(
 
 
 async def _steps(
-    connection: asyncpg.Connection, news: Sequence[Link], policy: Policy, *, locked: bool
+    connection: asyncpg.Connection, news: Sequence[Link], in_force: PolicyInForce, *, locked: bool
 ) -> tuple[Steps | None, Mapping[Identifier, Known]]:
+    if not in_force.settled:
+        return None, {}
     ends = {end for link in news for end in link.pair}
     known = await known_customers(connection, ends, locked=locked)
     bars = await barred_among(connection, [link.pair for link in news])
-    return take_steps(news, known, bars, policy), known
+    return take_steps(news, known, bars, in_force.policy), known
 
 
 def _heirs(joins: Iterable[Join]) -> dict[UUID, UUID]:

@@ -1,7 +1,6 @@
 """``journeyline timeline``: one customer's touchpoints and transitions."""
 
 from typing import Annotated
-from urllib.parse import quote
 
 import msgspec
 import typer
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.cli.connection import DEFAULT_DATA, Data, Key, Url, ask, connect, find_target
+from services.cli.paths import customer_path
 from services.cli.tables import plain, print_table
 
 Ref = Annotated[str, typer.Argument(help="a customer id, or kind:value such as email:ana@x.com")]
@@ -82,7 +82,7 @@ def timeline(
     as_json: Annotated[bool, typer.Option("--json", help="print the answer as JSON")] = False,
 ) -> None:
     """Show the timeline of one customer, newest first, and where the journey stands."""
-    path = f"/v1/customers/{quote(ref, safe=':')}"
+    path = customer_path(ref)
     with connect(find_target(url, key, data)) as client:
         journey = ask(client, "GET", f"{path}/journey")
         page = ask(client, "GET", f"{path}/timeline", params={"limit": limit})

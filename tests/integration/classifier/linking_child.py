@@ -5,11 +5,12 @@
 
 import asyncio
 import sys
+from functools import partial
 from random import Random
 
 from shared.storage.engine import open_engine
 from tests.fixtures.classification import Classifier
-from tests.fixtures.crowds import batches, crowd
+from tests.fixtures.crowds import batches, crowd, persistently
 
 
 async def main(database_url: str, partition: int, seed: int) -> None:
@@ -17,7 +18,7 @@ async def main(database_url: str, partition: int, seed: int) -> None:
     async with open_engine(database_url) as engine:
         classifier = Classifier(engine)
         for batch in batches(crowd(seed)[partition::2], Random(seed + partition)):
-            await classifier.feed(*batch, partition=partition)
+            await persistently(partial(classifier.feed, *batch, partition=partition))
 
 
 if __name__ == "__main__":

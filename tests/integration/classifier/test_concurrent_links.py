@@ -1,7 +1,6 @@
 """Two classifiers that meet at the same customers come to what one alone comes to."""
 
 import asyncio
-import contextlib
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -16,13 +15,11 @@ from shared.identity.policy_documents import default_policy
 from shared.storage.verification import Difference
 from shared.upkeep.active_models import ActiveModels
 from shared.upkeep.acts import Done, Hand, relink_pair, unlink_pair
-from shared.upkeep.transactions import TransactionConflict, transaction
+from shared.upkeep.transactions import transaction
 from tests.fixtures.classification import Classifier, Sent
-from tests.fixtures.crowds import batches, crowd, expected_customers
+from tests.fixtures.crowds import batches, crowd, expected_customers, persistently
 from tests.fixtures.histories import findings
 from tests.fixtures.interleaving import interleaved, taking_turns
-
-TRIES = 50
 
 Act: TypeAlias = Callable[[asyncpg.Connection, ActiveModels, UUID, Hand], Awaitable[Done]]
 
@@ -34,15 +31,6 @@ async def all_right(classifier: Classifier) -> bool:
 
 async def customers(classifier: Classifier) -> set[frozenset[str]]:
     return {frozenset(members) for members in (await classifier.customers()).values()}
-
-
-async def persistently(attempt: Callable[[], Awaitable[object]]) -> None:
-    """Try again as the loop of a classifier does, which never gives a batch up."""
-    for _ in range(TRIES):
-        with contextlib.suppress(TransactionConflict):
-            await attempt()
-            return
-    raise AssertionError("others were in the way every time")
 
 
 async def feed(classifier: Classifier, sent: list[Sent], partition: int, chance: Random) -> None:
@@ -86,7 +74,8 @@ async def test_any_interleaving_of_two_partitions_gives_the_same_customers(
 async def test_acts_by_hand_among_batches_leave_nothing_wrong(
     classifier: Classifier, database_url: str, seed: int
 ) -> None:
-    sent = crowd(seed, touchpoints=40)
+    before, sent = crowd(seed)[:10], crowd(seed)[10:45]
+    await classifier.feed(*before, partition=2)
     async with taking_turns(database_url) as engine:
         both = [Classifier(engine), Classifier(engine)]
         work = [

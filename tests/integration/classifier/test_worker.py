@@ -13,7 +13,6 @@ from services.classifier.app import Classifier as ClassifierProcess
 from services.classifier.app import build_classifier
 from shared.clock import wall_clock
 from shared.errors import DatabaseUnavailable
-from shared.identity.policy_documents import default_policy
 from shared.instants import SECOND
 from shared.log.embedded import EmbeddedLog, open_embedded_log
 from shared.log.port import Entry
@@ -36,7 +35,7 @@ async def append(log: EmbeddedLog, *sent: Sent | Refused) -> None:
 @asynccontextmanager
 async def running(classifier: Classifier, log: EmbeddedLog) -> AsyncIterator[ClassifierProcess]:
     """Run a classifier on *log*, as a process of its own would."""
-    process = build_classifier(classifier.engine, log.reader(), default_policy(), clock=wall_clock)
+    process = build_classifier(classifier.engine, log.reader(), clock=wall_clock)
     stopping = asyncio.Event()
     task = asyncio.create_task(process.run(stopping))
     try:

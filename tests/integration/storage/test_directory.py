@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.errors import DatabaseUnavailable, Unauthorized
 from shared.identity.policy_documents import default_policy
-from shared.instants import MINUTE, SECOND, Instant
+from shared.instants import MINUTE, SECOND, Instant, datetime_of
 from shared.key_requests import KeyRequest
 from shared.keys import KeyKind, Principal, Scope, mint_key
 from shared.sources import API_SOURCE, SourceSettings
@@ -24,7 +24,7 @@ from shared.storage.access import (
 )
 from shared.storage.directory import DirectoryCache
 from shared.storage.engine import open_engine
-from shared.storage.tables import deployment
+from shared.storage.tables import policies
 
 PEPPER = b"pepper"
 ADMIN = KeyRequest(scopes=frozenset({Scope.ADMIN}))
@@ -364,6 +364,7 @@ async def test_the_policy_is_the_built_in_one_until_one_is_given(here: Deploymen
     assert directory.policy == default_policy()
     own = {"format": 1, "kinds": [{"kind": "user_id", "unique": True}]}
     async with here.engine.begin() as connection:
-        await connection.execute(insert(deployment).values(name="identity_policy", value=own))
+        values = {"document": own, "actor": "test", "reason": "", "recorded_at": datetime_of(0)}
+        await connection.execute(insert(policies).values(identifiers_of=0, **values))
     await directory.refresh()
     assert [rule.kind for rule in directory.policy.kinds] == ["user_id"]
