@@ -69,10 +69,7 @@ def records_of(path: Path, most: int | None, now: Instant) -> list[LogRecord]:
 async def classify(engine: AsyncEngine, records: Sequence[LogRecord]) -> None:
     """Classify *records*: each partition's one batch after the other, two of them at once."""
     identity = LogIdentity("log", "touchpoints")
-    policy = default_policy()
-    classification = PostgresClassification(
-        engine, identity, policy, owner="benchmark", clock=wall_clock
-    )
+    classification = PostgresClassification(engine, identity, owner="benchmark", clock=wall_clock)
     in_flight = asyncio.Semaphore(IN_FLIGHT)
 
     async def partition_by_itself(partition: int) -> None:

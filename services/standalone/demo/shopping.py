@@ -8,9 +8,16 @@ from shared.demo import STORE, WEB
 from shared.touchpoints import JsonObject
 
 
-def arrives(life: Life, campaign: str) -> None:
-    """The person comes to the site by way of a campaign, and looks at its first page."""
-    life.on_web("page_viewed", {}, page("welcome", "") | {"campaign": {"name": campaign}})
+def arrives(life: Life, campaign: str, *, sent_by: str | None = None) -> None:
+    """The person comes to the site by way of a campaign, and looks at its first page.
+
+    Args:
+        life: Whose.
+        campaign: What brought them.
+        sent_by: The customer who referred them, as ``kind:value``.
+    """
+    context = page("welcome", "") | {"campaign": {"name": campaign}}
+    life.on_web("page_viewed", {"referred_by": sent_by} if sent_by else {}, context)
 
 
 def looks_at(life: Life, product: Product) -> None:

@@ -41,7 +41,8 @@ BEN: Final = "email:ben@demo.example"
 """Sent his only order back, was gone for more than half a year, and came back."""
 CLARA: Final = "email:clara@demo.example"
 DAVID: Final = "email:david@demo.example"
-"""Clara and David share a phone; they stay two customers, and both show the conflict."""
+"""Clara and David share a phone; they stay two customers, and both show the conflict. Ben sent her,
+and she sent him: the chain of referrals shows on each of the three."""
 
 
 def tells_of_ana(life: Life) -> None:
@@ -120,7 +121,7 @@ def tells_of_ben(life: Life) -> None:
 def tells_of_clara(life: Life) -> None:
     """The one whose number the contact center learned first."""
     life.go_to(100, 18)
-    arrives(life, "search")
+    arrives(life, "a friend", sent_by=BEN)
     puts_in_cart(life)
     orders(life)
     life.go_to(104, 11)
@@ -132,7 +133,7 @@ def tells_of_clara(life: Life) -> None:
 def tells_of_david(life: Life) -> None:
     """The one who calls from Clara's number."""
     life.go_to(130, 17)
-    arrives(life, "a friend")
+    arrives(life, "a friend", sent_by=CLARA)
     puts_in_cart(life)
     orders(life)
     life.go_to(135, 12)

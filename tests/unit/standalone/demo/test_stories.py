@@ -13,6 +13,7 @@ from shared.identity.customers import Resolution
 from shared.identity.identifiers import parse_ref
 from shared.identity.links import Link, links_of
 from shared.identity.policy_documents import default_policy
+from shared.identity.referrals import referrer_in
 from shared.instants import parse_rfc3339
 from shared.journey.bundled import bundled_model
 from shared.journey.fold import fold
@@ -130,3 +131,9 @@ def test_clara_and_david_share_a_phone_but_stay_two(shop: Shop) -> None:
     assert hers.id != his.id
     [phone] = [identifier for identifier in hers.identifiers if identifier.kind == "phone"]
     assert (david, phone) in {link.pair for link in shop.resolution.refused}
+
+
+def test_ben_sent_clara_and_clara_sent_david(shop: Shop) -> None:
+    for ref, sent_by in ((CLARA, BEN), (DAVID, CLARA)):
+        first, *_ = shop.history(ref)
+        assert referrer_in(first.properties) == parse_ref(sent_by)
