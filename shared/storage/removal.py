@@ -56,10 +56,11 @@ _REMOVALS: Final[Mapping[str, str]] = MappingProxyType(
         # Journeys first: timers hold their rows while they publish what stands behind.
         **{
             table: _OF_CUSTOMERS.format(table)
-            for table in ("journeys", "snapshots", "transitions", "outbox")
+            for table in ("journeys", "snapshots", "transitions", "components", "outbox")
         },
         "customers": "DELETE FROM customers WHERE id = ANY(CAST(:customers AS uuid[]))",
         "touchpoints": "DELETE FROM touchpoints WHERE identifier_id = ANY(CAST(:ids AS bigint[]))",
+        "referrals": "DELETE FROM referrals WHERE referee_id = ANY(CAST(:ids AS bigint[]))",
         "duplicates": """
             DELETE FROM duplicates d WHERE starts_with(source, :prefix) AND NOT EXISTS (
                 SELECT FROM touchpoints t WHERE (t.source, t.event_id) = (d.source, d.event_id))

@@ -14,6 +14,7 @@ from tests.fixtures.classification import START, Classifier, Sent
 TABLES = (
     *("touchpoints", "duplicates", "quarantine", "links", "bars", "identifiers", "customers"),
     *("journeys", "snapshots", "transitions", "outbox", "sources", "keys"),
+    *("components", "referrals"),
 )
 
 MIA = ("user_id:u-1", "email:mia@example.com")
@@ -24,7 +25,12 @@ REAL = (
     Sent("r-3", ("anonymous_id:a-9",)),
 )
 DEMO = (
-    Sent("d-1", ("anonymous_id:demo-1",), source="demo-web", type="product_viewed"),
+    Sent(
+        *("d-1", ("anonymous_id:demo-1",)),
+        source="demo-web",
+        type="product_viewed",
+        properties={"referred_by": "loyalty_id:demo-1"},
+    ),
     Sent("d-2", ("user_id:demo-1", "anonymous_id:demo-1"), source="demo-web", at=START + DAY),
     Sent("d-2", ("user_id:demo-1", "anonymous_id:demo-1"), source="demo-web", at=START + DAY),
     Sent("d-3", ("loyalty_id:demo-1",), source="demo-store", channel=Channel.IN_STORE),
@@ -39,7 +45,16 @@ async def remove(classifier: Classifier) -> RemovalCounts:
 
 async def rows_of(classifier: Classifier) -> Mapping[str, list[dict[str, object]]]:
     """Return what every table holds, apart from row numbers and times of writing."""
-    moving = {"id", "identifier_id", "a_id", "b_id", "log_offset", "recorded_at", "updated_at"}
+    moving = {
+        "id",
+        "identifier_id",
+        "referee_id",
+        "a_id",
+        "b_id",
+        "log_offset",
+        "recorded_at",
+        "updated_at",
+    }
     moving |= {"decided_at", "created_at", "superseded_at", "last_seen_at"}
     found = {}
     for table in TABLES:
