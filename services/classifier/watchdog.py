@@ -24,7 +24,7 @@ log = structlog.get_logger()
 STUCK_AFTER: Final[Micros] = 60 * SECOND
 EXIT_CODE: Final = 70
 
-_LOOK_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 1.0
 _ASLEEP: Final[Micros] = 10 * SECOND
 
 
@@ -43,6 +43,7 @@ async def watch(
     stopping: asyncio.Event,
     *,
     stuck_after: Micros = STUCK_AFTER,
+    look_seconds: float = LOOK_SECONDS,
     give_up: Callable[[], None] = end_process,
 ) -> None:
     """Call *give_up* when *worker* has not moved for *stuck_after* although it should.
@@ -61,4 +62,4 @@ async def watch(
             give_up()
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), _LOOK_SECONDS)
+            await asyncio.wait_for(stopping.wait(), look_seconds)

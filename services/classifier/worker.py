@@ -77,7 +77,7 @@ class Worker:
         self._appended_at: dict[int, Instant] = {}
         self._advanced_at: Instant = clock()
         self.progress_at: Instant = clock()
-        self.trouble: str | None = "has not read yet"
+        self._trouble: str | None = "has not read yet"
 
     @property
     def owned(self) -> frozenset[int]:
@@ -88,6 +88,14 @@ class Worker:
     def stopped_partitions(self) -> Mapping[int, str]:
         """Partitions that wait for an operator, each with why."""
         return dict(self._ownership.stopped)
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps this worker from its work, in a sentence; None for nothing."""
+        if self._ownership.stopped:
+            partition, why = next(iter(self._ownership.stopped.items()))
+            return f"partition {partition} is stopped: {why}"
+        return self._trouble
 
     def idle(self, now: Instant) -> Micros:
         """Return how long nothing has moved although it should: 0 while there is nothing to do.
@@ -109,7 +117,7 @@ class Worker:
         while not stopping.is_set():
             try:
                 await self._turn()
-                self._failures, self.trouble = 0, self._stopped_sentence()
+                self._failures, self._trouble = 0, None
             except (RetryableError, OSError, TimeoutError) as error:
                 await self._wait_out(error, stopping)
             except OffsetOutOfRange as error:
@@ -204,7 +212,7 @@ class Worker:
         delay = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
         self._failures += 1
         why = str(error) or type(error).__name__
-        self.trouble = f"waits: {why}"
+        self._trouble = f"waits: {why}"
         log.warning("classifier_waits", why=why, seconds=delay)
         self.progress_at = self._clock()
         if not isinstance(error, LogUnavailable):
@@ -213,12 +221,6 @@ class Worker:
                 await self._reader.poll(max_records=1, timeout_seconds=0)
             await self._reader.pause(frozenset(self._ownership.stopped))
         await _pause(stopping, delay)
-
-    def _stopped_sentence(self) -> str | None:
-        if not self._ownership.stopped:
-            return None
-        partition, why = next(iter(self._ownership.stopped.items()))
-        return f"partition {partition} is stopped: {why}"
 
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:
