@@ -1,5 +1,6 @@
 """The log on Apache Kafka: the side that ingest uses, and the one that a classifier uses."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -60,6 +61,7 @@ async def open_kafka_reader(
         try:
             async with bounded(address.call_seconds, "take a consumer"):
                 await consumer.start()
+                await asyncio.sleep(0)  # a client that is stopped before its tasks began chokes
         except BaseException:
             await close_quietly(consumer.stop())
             raise

@@ -20,10 +20,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from shared.errors import (
-    LogReplaced,
-    LogUnavailable,
-)
+from shared.errors import LogReplaced, LogUnavailable, OffsetOutOfRange
 from shared.log.bounds import Bounds, check_held
 from shared.log.kafka_commits import GroupCommits
 from shared.log.kafka_connection import KafkaAddress, bounded, close_quietly
@@ -159,6 +156,9 @@ class KafkaReader:
                 polled[number] = [log_record(record) for record in fetched[number]]
             if polled:
                 await self._look()
+        except OffsetOutOfRange:
+            await self._look()  # of a topic made anew, that says more
+            raise
         except BaseException:
             self._sought.clear()  # what was taken and is not returned is read again
             raise

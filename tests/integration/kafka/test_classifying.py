@@ -139,7 +139,7 @@ async def test_classifiers_that_come_and_go_store_everything_once(stage: Stage) 
             sent += 40
         await stage.counted(stored=sent, duplicate=3, gaps=0)
         claims = await stage.database.rows("SELECT sum(epoch) AS taken FROM claims")
-        assert int(str(claims[0]["taken"])) >= 9
+        assert int(str(claims[0]["taken"])) > 3
 
 
 async def test_a_claim_that_was_taken_is_left_to_its_owner_and_taken_again_later(
@@ -257,6 +257,7 @@ async def test_an_outage_of_the_database_is_waited_out_without_leaving_the_group
             await stage.append(*numbered(10, 30))
 
             async def waits() -> bool:
+                await connection.execute("SELECT")  # a transaction that idles is ended
                 return "waits" in str(process.worker.trouble)
 
             await eventually(waits)
