@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from shared.log.embedded import EmbeddedLog, open_embedded_log
-from shared.log.port import Entry
+from shared.log.embedded import open_embedded_log
+from shared.log.port import Entry, LogWriter
 
 SECONDS = 3.0
 VALUE_BYTES = 600
@@ -34,8 +34,8 @@ def entries(seed: int) -> Iterator[Entry]:
 class Measured:
     """What a number of tasks appended until their time was over."""
 
-    def __init__(self, log: EmbeddedLog, records_per_append: int) -> None:
-        self._log = log
+    def __init__(self, writer: LogWriter, records_per_append: int) -> None:
+        self._writer = writer
         self._records_per_append = records_per_append
         self.records = 0
         self.latencies: list[float] = []
@@ -45,7 +45,7 @@ class Measured:
         source = entries(seed)
         while (began := time.perf_counter()) < end:
             batch = list(itertools.islice(source, self._records_per_append))
-            await self._log.writer.append(batch)
+            await self._writer.append(batch)
             self.latencies.append(time.perf_counter() - began)
             self.records += len(batch)
 
@@ -60,18 +60,23 @@ class Measured:
         )
 
 
+async def measure_writer(writer: LogWriter, tasks: int, records_per_append: int) -> None:
+    """Append to *writer* from *tasks* tasks at once for ``SECONDS``."""
+    measured = Measured(writer, records_per_append)
+    began, cpu_began = time.perf_counter(), time.process_time()
+    end = began + SECONDS
+    await asyncio.gather(*(measured.append_until(end, seed) for seed in range(tasks)))
+    measured.report(
+        f"{tasks} tasks, {records_per_append} records an append",
+        time.perf_counter() - began,
+        time.process_time() - cpu_began,
+    )
+
+
 async def measure_appends(folder: Path, tasks: int, records_per_append: int) -> None:
-    """Append from *tasks* tasks at once for ``SECONDS``."""
+    """Append to a log of its own."""
     async with open_embedded_log(folder / f"{tasks}-{records_per_append}.log") as log:
-        measured = Measured(log, records_per_append)
-        began, cpu_began = time.perf_counter(), time.process_time()
-        end = began + SECONDS
-        await asyncio.gather(*(measured.append_until(end, seed) for seed in range(tasks)))
-        measured.report(
-            f"{tasks} tasks, {records_per_append} records an append",
-            time.perf_counter() - began,
-            time.process_time() - cpu_began,
-        )
+        await measure_writer(log.writer, tasks, records_per_append)
 
 
 async def measure_reading(path: Path) -> None:
@@ -96,7 +101,7 @@ async def measure_trimming(path: Path) -> None:
         ends = await log.reader().end_offsets()
         began = time.perf_counter()
         trimming = asyncio.create_task(log.trim(ends, older_than=1 << 62))
-        waits = Measured(log, 1)
+        waits = Measured(log.writer, 1)
         while not trimming.done() and time.perf_counter() - began < SECONDS:
             await waits.append_until(time.perf_counter() + 1e-3, seed=0)
         trimming.cancel()

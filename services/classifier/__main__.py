@@ -35,9 +35,7 @@ async def run(settings: ClassifierSettings, stopping: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(closing(listen(settings.host, settings.port)))
         engine = await stack.enter_async_context(
-            open_engine(
-                settings.database_url, pool_size=settings.pool_size, name="journeyline-classifier"
-            )
+            open_engine(settings.database_url, pool_size=settings.pool_size, name=NAME)
         )
         build = partial(
             build_classifier,

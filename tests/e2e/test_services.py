@@ -1,5 +1,6 @@
 """Two ingests, three classifiers and an API as processes, on real Kafka and PostgreSQL."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -10,6 +11,8 @@ from shared.touchpoints import JsonObject
 from tests.fixtures.processes import within
 from tests.fixtures.services import Asking, Deployment, Service, deployment_at
 from tests.kafka import KafkaForTests
+
+LONG_RUNS = "LONG_RUNS" in os.environ
 
 
 @pytest.fixture
@@ -74,14 +77,17 @@ def test_customers_are_served_by_many_processes(deployment: Deployment) -> None:
     assert cast("JsonObject", touchpoint["position"])["topic"] == deployment.topic
 
     sent = 1
-    for turn in range(6):
+    changes = 10 if LONG_RUNS else 3
+    for turn in range(changes + 1):
         for asking in askings:
             asking.post(*(purchase(number) for number in range(sent, sent + 30)))
             sent += 30
         first.post(purchase(1))  # once more: a duplicate, counted and harmless
-        change_membership(deployment, classifiers, turn)
-    total = settled(first, sent + 6)
-    assert (total["stored"], total["duplicate"], total["quarantined"]) == (sent, 6, 0)
+        if turn < changes:
+            change_membership(deployment, classifiers, turn)
+    repeated = changes + 1
+    total = settled(first, sent + repeated)
+    assert (total["stored"], total["duplicate"], total["quarantined"]) == (sent, repeated, 0)
     check_commands(deployment, api, key)
     for asking in askings:
         asking.close()
@@ -90,13 +96,13 @@ def test_customers_are_served_by_many_processes(deployment: Deployment) -> None:
 
 
 def change_membership(deployment: Deployment, classifiers: list[Service], turn: int) -> None:
-    """Kill, start or stop a classifier, while touchpoints go on coming."""
-    if turn == 1:
-        classifiers.pop().kill()
-    elif turn == 3:
-        classifiers.pop(0).stop()
-    elif turn in {2, 4}:
+    """Kill, start, stop and start a classifier in turn, while touchpoints go on coming."""
+    if turn % 2:
         classifiers.append(deployment.start("classifier"))
+    elif turn % 4:
+        classifiers.pop(0).stop()
+    else:
+        classifiers.pop(0).kill()
 
 
 def check_commands(deployment: Deployment, api: Service, key: str) -> None:

@@ -14,7 +14,6 @@ from services.classifier.app import build_classifier
 from services.classifier.service import ClassifierService
 from shared.clock import wall_clock
 from shared.errors import DatabaseUnavailable
-from shared.identity.policy_documents import default_policy
 from shared.instants import SECOND
 from shared.log.kafka import open_kafka_reader, open_kafka_writer
 from shared.log.kafka_connection import KafkaAddress
@@ -44,9 +43,7 @@ class Stage:
             await writer.append([Entry(*item.value()) for item in sent])
 
     def build(self, reader: LogReader) -> ClassifierProcess:
-        return build_classifier(
-            self.database.engine, reader, default_policy(), clock=wall_clock, leave_alone=SECOND
-        )
+        return build_classifier(self.database.engine, reader, clock=wall_clock, leave_alone=SECOND)
 
     def service(self, accepted_log: str | None = None) -> ClassifierService:
         return ClassifierService(
