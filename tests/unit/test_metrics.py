@@ -15,6 +15,9 @@ UNITS = (
     "_open",
     "_endpoints",
     "_identifiers",
+    "_epoch",
+    "_partitions",
+    "_up",
 )
 
 

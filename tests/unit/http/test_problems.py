@@ -92,7 +92,7 @@ def test_every_error_that_a_client_can_cause_has_a_status() -> None:
         for _, kind in inspect.getmembers(errors, inspect.isclass)
         if issubclass(kind, errors.PermanentError | errors.RetryableError)
     ]
-    unmapped = [kind for kind in kinds if status_of(kind("x")) == 500]
+    unmapped = [kind for kind in kinds if status_of(kind.__new__(kind)) == 500]
     assert unmapped == [errors.PermanentError]
 
 
