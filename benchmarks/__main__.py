@@ -6,7 +6,17 @@ import sys
 from pathlib import Path
 
 REPORT = Path("bench-report")
-SUITE = ("fold", "refold", "identity", "ingest", "embedded_log", "kafka_log", "http_front", "api")
+SUITE = (
+    "fold",
+    "refold",
+    "identity",
+    "ingest",
+    "ingest_durable",
+    "embedded_log",
+    "kafka_log",
+    "http_front",
+    "api",
+)
 
 
 def main() -> None:

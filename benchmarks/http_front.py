@@ -7,11 +7,12 @@ Run as ``python -m benchmarks.http_front [SECONDS]``.
 """
 
 import asyncio
+import itertools
 import multiprocessing
 import os
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from time import perf_counter
 from typing import Annotated, Final
@@ -97,6 +98,11 @@ def run_server(pipe: Connection) -> None:
 
 
 async def _serve(pipe: Connection) -> None:
+    await serve_for(pipe, application())
+
+
+async def serve_for(pipe: Connection, app: ASGIApp) -> None:
+    """Serve *app* until the other end of *pipe*, which is told the port first, says so."""
     listener = listen("127.0.0.1", 0)
     stopping = asyncio.Event()
     pipe.send(listener.getsockname()[1])
@@ -109,27 +115,35 @@ async def _serve(pipe: Connection) -> None:
             pipe.send(used.ru_utime + used.ru_stime)
 
     asyncio.get_running_loop().add_reader(pipe.fileno(), asked)
-    await serve(application(), listener, stopping=stopping)
+    await serve(app, listener, stopping=stopping)
 
 
-async def load(port: int, path: str, seconds: float) -> int:
-    """Return how many requests were answered on all connections together."""
-    request = (
+def request_of(path: str, body: bytes) -> bytes:
+    """Return a request that posts *body*."""
+    return (
         f"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
-        f"Authorization: Bearer wk_00000000_{'0' * 49}\r\nContent-Length: {len(BODY)}\r\n\r\n"
-    ).encode() + BODY
+        f"Authorization: Bearer wk_00000000_{'0' * 49}\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+async def load(
+    port: int, requests: Sequence[bytes], seconds: float, connections: int = CONNECTIONS
+) -> int:
+    """Send *requests* over and over on several connections; return how many were answered."""
     ends = perf_counter() + seconds
-    return sum(await asyncio.gather(*(_client(port, request, ends) for _ in range(CONNECTIONS))))
+    clients = (_client(port, requests, ends) for _ in range(connections))
+    return sum(await asyncio.gather(*clients))
 
 
-async def _client(port: int, request: bytes, ends: float) -> int:
+async def _client(port: int, requests: Sequence[bytes], ends: float) -> int:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    sending = itertools.cycle(requests)
     answered = 0
     while perf_counter() < ends:
-        writer.write(request * PIPELINED)
+        writer.write(b"".join(itertools.islice(sending, PIPELINED)))
         for _ in range(PIPELINED):
             head = await reader.readuntil(b"\r\n\r\n")
-            if not head.startswith(b"HTTP/1.1 202"):
+            if not head.startswith(b"HTTP/1.1 20"):
                 raise RuntimeError(head.decode())
             length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
             await reader.readexactly(int(length))
@@ -153,14 +167,16 @@ def measure(seconds: float) -> Mapping[str, tuple[float, float]]:
 def _measured(pipe: Connection, port: int, seconds: float) -> dict[str, tuple[float, float]]:
     found: dict[str, tuple[float, float]] = {}
     for path in PATHS:
-        uvloop.run(load(port, path, seconds / 6))
-        before = _cpu_seconds(pipe)
-        answered = uvloop.run(load(port, path, seconds))
-        found[path] = (answered / seconds, answered / (_cpu_seconds(pipe) - before))
+        requests = [request_of(path, BODY)]
+        uvloop.run(load(port, requests, seconds / 6))
+        before = cpu_seconds(pipe)
+        answered = uvloop.run(load(port, requests, seconds))
+        found[path] = (answered / seconds, answered / (cpu_seconds(pipe) - before))
     return found
 
 
-def _cpu_seconds(pipe: Connection) -> float:
+def cpu_seconds(pipe: Connection) -> float:
+    """Return the CPU time that the server at the other end of *pipe* has used so far."""
     pipe.send("cpu")
     return float(pipe.recv())
 

@@ -36,6 +36,7 @@ CPU_SECONDS = 2.0
 EVENTS = 5_000
 BATCH = 100
 SOURCE = Source("web", Channel.WEB)
+LIBRARY = {"name": "@segment/analytics-node", "version": "3.1.0"}
 HEADERS = [
     (b"host", b"localhost:8080"),
     (b"authorization", b"Bearer wk_bench"),
@@ -66,6 +67,37 @@ def _event(chance: random.Random, at: int, *, with_id: bool) -> bytes:
     if with_id:
         event["event_id"] = str(UUID(int=chance.getrandbits(128)))
     return msgspec.json.encode(event)
+
+
+def messages() -> list[bytes]:
+    """Return the same page views as an SDK of Segment sends them."""
+    return [_message(msgspec.json.decode(event)) for event in events(with_ids=True)]
+
+
+def _message(event: JsonObject) -> bytes:
+    customer = msgspec.convert(event["customer"], dict[str, str])
+    return msgspec.json.encode(
+        {
+            "timestamp": f"{str(event['occurred_at'])[:19]}.000Z",
+            "integrations": {},
+            "type": "page",
+            "userId": customer["user_id"],
+            "anonymousId": customer["anonymous_id"],
+            "properties": event["properties"],
+            "context": {**msgspec.convert(event["context"], JsonObject), "library": LIBRARY},
+            "messageId": f"node-next-{event['event_id']}",
+            "_metadata": {"nodeVersion": "v20.20.2", "jsRuntime": "node"},
+        }
+    )
+
+
+def in_segment_batches(items: Sequence[bytes]) -> list[bytes]:
+    """Return batches of BATCH messages each."""
+    now = rfc3339(wall_clock()).encode()
+    return [
+        b'{"batch":' + batch + b',"writeKey":"wk_bench","sentAt":"' + now + b'"}'
+        for batch in in_batches(items)
+    ]
 
 
 def in_batches(items: Sequence[bytes]) -> list[bytes]:

@@ -6,12 +6,12 @@ from shared.acceptance.faults import Findings
 from shared.acceptance.reasons import Flag, Reason
 from shared.acceptance.terms import Terms
 from shared.identity.identifiers import KIND_PATTERN, LONGEST_VALUE
-from shared.identity.normalisation import normalise
-from shared.touchpoints import Identifier, JsonObject
+from shared.identity.normalisation import WITH_SPELLING, normalise
+from shared.touchpoints import JsonObject
 
 
-def identifiers_in(customer: JsonObject, terms: Terms, found: Findings) -> list[Identifier]:
-    """Return the identifiers in *customer*, the primary one first, the others by trust.
+def identifiers_in(customer: JsonObject, terms: Terms, found: Findings) -> tuple[str, ...]:
+    """Return the identifiers in *customer* as ``kind:value``, the primary one first, then by trust.
 
     There are none of them only if a fault of the customer is noted.
 
@@ -20,36 +20,40 @@ def identifiers_in(customer: JsonObject, terms: Terms, found: Findings) -> list[
         terms: Give the policy, and the region of phone numbers.
         found: Takes faults and flags.
     """
-    named = _named(customer, terms, found)
     policy = terms.policy
-    kept = [identifier for identifier in named if not policy.blocks(identifier)]
-    if len(kept) < len(named):
-        found.flag(Flag.BLOCKED_IDENTIFIER)
-    if not kept and not found.blames("customer"):
-        _note_none(found, blocked=bool(named))
-    if len(kept) > 1:
-        kept.sort(key=policy.trust)
-    return kept
-
-
-def _named(customer: JsonObject, terms: Terms, found: Findings) -> list[Identifier]:
-    region = terms.source.settings.phone_region
-    named = []
+    ranked = []
+    named = 0
     for kind, given in customer.items():
         value = given.strip() if isinstance(given, str) else _digits(given)
         if not value:
             continue
-        normalised, flags = normalise(kind, value, phone_region=region)
-        for flag in flags:
-            found.flag(flag)
-        if len(value) > LONGEST_VALUE or len(normalised) > LONGEST_VALUE:
-            message = f"must have at most {LONGEST_VALUE} characters"
-            found.fault(f"customer.{kind}", Reason.TOO_LONG, message)
-        if not _is_kind(kind):
-            message = "must be named by lower-case letters, digits and _, at most 32"
-            found.fault(f"customer.{kind}", Reason.INVALID_VALUE, message)
-        named.append(Identifier(kind, normalised))
-    return named
+        named += 1
+        if kind in WITH_SPELLING or len(value) > LONGEST_VALUE or not _is_kind(kind):
+            value = _normalised(kind, value, terms, found)
+        rank = policy.rank_unless_blocked(kind, value)
+        if rank is not None:
+            ranked.append((rank, value, f"{kind}:{value}"))
+    if len(ranked) < named:
+        found.flag(Flag.BLOCKED_IDENTIFIER)
+    if not ranked and not found.blames("customer"):
+        _note_none(found, blocked=named > 0)
+    if len(ranked) > 1:
+        ranked.sort()
+    return tuple([written for _, _, written in ranked])
+
+
+def _normalised(kind: str, value: str, terms: Terms, found: Findings) -> str:
+    """Return *value* in its one spelling, and note what is wrong with it or with its kind."""
+    normalised, flags = normalise(kind, value, phone_region=terms.source.settings.phone_region)
+    for flag in flags:
+        found.flag(flag)
+    if len(value) > LONGEST_VALUE or len(normalised) > LONGEST_VALUE:
+        message = f"must have at most {LONGEST_VALUE} characters"
+        found.fault(f"customer.{kind}", Reason.TOO_LONG, message)
+    if not _is_kind(kind):
+        message = "must be named by lower-case letters, digits and _, at most 32"
+        found.fault(f"customer.{kind}", Reason.INVALID_VALUE, message)
+    return normalised
 
 
 def _digits(value: object) -> str:

@@ -1,12 +1,13 @@
 """What holds for all items of one request."""
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import TypeAlias
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import msgspec
 
+from shared.acceptance.times import FUTURE_TOLERATED, TEN_YEARS
 from shared.identity.policy import Policy
 from shared.instants import EPOCH, Instant, datetime_of
 from shared.sources import Source
@@ -15,12 +16,17 @@ NewId: TypeAlias = Callable[[], UUID]
 """Returns an id that no one had before."""
 
 
+_TEN_YEARS: Final = timedelta(microseconds=TEN_YEARS)
+_FUTURE_TOLERATED: Final = timedelta(microseconds=FUTURE_TOLERATED)
+
+
 class Terms(msgspec.Struct, frozen=True):
     """On which terms items are taken in; a struct because one is made for each request.
 
     ``corrects_skew`` is False where time passes between sending and receipt by design: files.
-    ``historical`` marks a backfill, besides what the source's own setting says. ``received`` is
-    ``received_at`` as records need it; it is never given.
+    ``historical`` marks a backfill, besides what the source's own setting says. What stands below
+    it is never given: the time of receipt as records need it, the largest skew that is believed,
+    and between which times there is nothing to remark on when something is said to have happened.
     """
 
     source: Source
@@ -30,6 +36,15 @@ class Terms(msgspec.Struct, frozen=True):
     corrects_skew: bool = True
     historical: bool = False
     received: datetime = EPOCH
+    skew_limit: timedelta = timedelta()
+    earliest_usual: datetime = EPOCH
+    latest_usual: datetime = EPOCH
 
     def __post_init__(self) -> None:
-        msgspec.structs.force_setattr(self, "received", datetime_of(self.received_at))
+        received = datetime_of(self.received_at)
+        limit = timedelta(microseconds=self.source.settings.skew_limit)
+        set_ = msgspec.structs.force_setattr
+        set_(self, "received", received)
+        set_(self, "skew_limit", limit)
+        set_(self, "earliest_usual", max(EPOCH, received - _TEN_YEARS))
+        set_(self, "latest_usual", received + _FUTURE_TOLERATED)

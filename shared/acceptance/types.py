@@ -1,6 +1,7 @@
 """What happened: a touchpoint's type, and whether it is a known one; pure."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from shared.acceptance.faults import Findings
@@ -13,9 +14,9 @@ TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ .:$/-]{0,127}")
 
 def check_type(name: str, source: Source, found: Findings) -> None:
     """Note what is wrong with, or to be remarked on, a type, unless it is known to be none."""
-    if found.blames("type"):
+    if found.faults and found.blames("type"):
         return
-    if not TYPE.fullmatch(name):
+    if not _is_type(name):
         message = "must be 1-128 letters, digits or _ .:$/- and begin with a letter or digit"
         found.fault("type", Reason.INVALID_VALUE, message)
     elif not is_known(name, source.settings):
@@ -27,6 +28,11 @@ def is_known(name: str, settings: SourceSettings) -> bool:
     if settings.types:
         return name in settings.types
     return settings.unknown_types is UnknownTypes.ACCEPT or name in catalogued_names()
+
+
+@lru_cache(1_024)
+def _is_type(name: str) -> bool:
+    return TYPE.fullmatch(name) is not None
 
 
 def _treat_unknown(source: Source, found: Findings) -> None:

@@ -8,6 +8,9 @@ import phonenumbers
 EMAIL: Final = "email"
 PHONE: Final = "phone"
 
+WITH_SPELLING: Final = frozenset({EMAIL, PHONE})
+"""The kinds whose values have one spelling; of all others, only white space around is removed."""
+
 EMAIL_NOT_NORMALISED: Final = "email_not_normalised"
 PHONE_NOT_NORMALISED: Final = "phone_not_normalised"
 

@@ -89,13 +89,21 @@ class Policy:
         """Return the sort key of identifiers: by trust in their kind, then by value."""
         return self.rank(identifier.kind), identifier.value
 
-    def blocks(self, identifier: Identifier) -> bool:
-        """Tell whether *identifier*, normalised, is blocked and never links."""
-        kind, value = identifier
+    def rank_unless_blocked(self, kind: str, value: str) -> Rank | None:
+        """Return where *kind* stands in trust; None if *value*, normalised, is blocked.
+
+        It is ``blocks`` and ``rank`` in one, for every identifier of every touchpoint.
+        """
         of_kind = self._blocked_of.get(kind)
         if of_kind is not None and of_kind.covers(value):
-            return True
-        return self._blocked_of_any.covers(value.lower())
+            return None
+        if self._blocked_of_any.covers(value.lower()):
+            return None
+        return self._ranks.get(kind) or (len(self.kinds), kind)
+
+    def blocks(self, identifier: Identifier) -> bool:
+        """Tell whether *identifier*, normalised, is blocked and never links."""
+        return self.rank_unless_blocked(*identifier) is None
 
 
 def _kinds_in(rules: tuple[BlockRule, ...]) -> list[str]:

@@ -10,7 +10,7 @@ from services.ingest.channels.contract import Document, Misfit
 from shared.acceptance.limits import LONGEST_NAME
 from shared.acceptance.loose_times import loose_rfc3339
 from shared.acceptance.reasons import Reason
-from shared.acceptance.times import read_moment
+from shared.acceptance.times import read_time
 from shared.acceptance.values import BadJsonError, read_any
 from shared.touchpoints import Channel, JsonObject, JsonValue
 
@@ -97,7 +97,7 @@ def _check_time(time: JsonValue) -> None:
     if time is None:
         return
     try:
-        read_moment(loose_rfc3339(time) or "")
+        read_time(loose_rfc3339(time) or "")
     except ValueError:
         message = "must be an RFC 3339 time such as 2026-01-05T10:00:00Z"
         raise Misfit("time", Reason.INVALID_TIME, message) from None

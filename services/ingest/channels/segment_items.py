@@ -27,6 +27,8 @@ _TYPES: Final = MappingProxyType(
         Kind.ALIAS: "alias",
     }
 )
+_ABSENT: Final = (None, "", " ")
+_PLAIN_LENGTH: Final = len("2026-01-05T10:00:00.000Z")
 _CHANNELS: Final = MappingProxyType({channel.value: channel for channel in Channel})
 
 
@@ -55,7 +57,7 @@ def item_of(message: Message, kind: Kind | None, batch: BatchMembers) -> Given:
         event_id=message.message_id or None,
         channel=_channel(properties, context),
         occurred_at=_occurred_at(message),
-        sent_at=(loose_rfc3339(message.sent_at) if message.sent_at else None) or batch.sent_at,
+        sent_at=_sent_at(message.sent_at) or batch.sent_at,
         traits=traits,
         properties=properties,
         context=context,
@@ -107,19 +109,26 @@ def _complete(properties: JsonObject, name: str, value: JsonValue) -> None:
 
 def _customer(message: Message, kind: Kind, traits: JsonObject, context: JsonObject) -> JsonObject:
     customer: JsonObject = {}
-    if _names(message.user_id):
+    if message.user_id not in _ABSENT:
         customer["user_id"] = message.user_id
-    if _names(message.anonymous_id):
+    if message.anonymous_id not in _ABSENT:
         customer["anonymous_id"] = message.anonymous_id
     if kind is Kind.ALIAS:
         _add_previous(customer, message, context)
-    for name in ("email", "phone"):
-        value = traits.get(name)
-        if isinstance(value, str) and 0 < len(value.strip()) <= LONGEST_VALUE:
-            customer[name] = value
+    if traits:
+        customer.update(_contacts(traits))
     if not customer:
         raise Misfit("userId", NOBODY, "or anonymousId must be given")
     return customer
+
+
+def _contacts(traits: JsonObject) -> JsonObject:
+    contacts: JsonObject = {}
+    for name in ("email", "phone"):
+        value = traits.get(name)
+        if isinstance(value, str) and 0 < len(value.strip()) <= LONGEST_VALUE:
+            contacts[name] = value
+    return contacts
 
 
 def _names(value: str | int | None) -> bool:
@@ -147,6 +156,8 @@ def _channel(properties: JsonObject, context: JsonObject) -> Channel | None:
 
     Its own member ``channel`` means something else: RudderStack writes ``server`` or ``web`` there.
     """
+    if "channel" not in properties and "channel" not in context:
+        return None
     for said in (properties.get("channel"), context.get("channel")):
         if isinstance(said, str) and said in _CHANNELS:
             return _CHANNELS[said]
@@ -157,9 +168,20 @@ def _occurred_at(message: Message) -> str | None:
     said = message.original_timestamp or message.timestamp
     if not said:
         return None
-    time = loose_rfc3339(said)
+    time = said if _is_plain(said) else loose_rfc3339(said)
     if time is None:
         name = "originalTimestamp" if message.original_timestamp else "timestamp"
         message_ = "must be an ISO 8601 time such as 2026-01-05T10:00:00.000Z"
         raise Misfit(name, Reason.INVALID_TIME, message_)
     return time
+
+
+def _sent_at(said: str | None) -> str | None:
+    if not said or _is_plain(said):
+        return said
+    return loose_rfc3339(said)
+
+
+def _is_plain(time: str) -> bool:
+    """Tell whether a time is written as most SDKs write it, and needs no other form."""
+    return len(time) == _PLAIN_LENGTH and time[7] == "-" and time[10] == "T" and time[-1] == "Z"

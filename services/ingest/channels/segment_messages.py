@@ -16,7 +16,7 @@ from shared.acceptance.limits import LONGEST_NAME
 from shared.acceptance.loose_times import loose_rfc3339
 from shared.acceptance.native import BoundedInteger, ShallowObject
 from shared.acceptance.reasons import Reason
-from shared.acceptance.times import read_moment
+from shared.acceptance.times import read_time
 from shared.touchpoints import JsonObject, JsonValue
 
 T = TypeVar("T")
@@ -110,7 +110,7 @@ def sent_at_of(value: JsonValue) -> str | None:
     if text is None:
         return None
     try:
-        read_moment(text)
+        read_time(text)
     except ValueError:
         return None
     return text

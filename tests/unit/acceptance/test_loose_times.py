@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.acceptance.loose_times import loose_rfc3339
-from shared.acceptance.times import read_moment
-from shared.instants import EARLIEST, LATEST, SECOND, rfc3339
+from shared.acceptance.times import read_time
+from shared.instants import EARLIEST, LATEST, SECOND, instant_of, rfc3339
 from tests.strategies.items import json_values
 
 
@@ -14,7 +14,7 @@ from tests.strategies.items import json_values
 def test_what_is_rfc_3339_already_means_the_same(instant: int) -> None:
     loose = loose_rfc3339(rfc3339(instant))
     assert loose is not None
-    assert read_moment(loose).at == instant
+    assert instant_of(read_time(loose)) == instant
 
 
 @given(st.integers(0, 99_999_999_999))
@@ -39,4 +39,4 @@ def test_whatever_it_makes_of_a_value_can_be_judged(value: object) -> None:
     text = loose_rfc3339(value)
     if text is not None:
         with suppress(ValueError):
-            read_moment(text)
+            read_time(text)
