@@ -6,12 +6,14 @@ HOST ?= 127.0.0.1
 DATA ?= ./data
 DEMO ?= 1
 WORKERS ?= 2
+SEED ?= 1
+REPORT ?= torture-report.md
 KAFKA_PORT ?= 9092
 KAFKA_DATA ?= .kafka
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-full lint format arch cov check bench kafka-up kafka-down up down
+.PHONY: help setup run test test-full torture planted-bugs lint format arch cov check bench kafka-up kafka-down up down
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +36,12 @@ test: .venv/.dev ## all tests, in parallel; what is skipped says why
 
 test-full: .venv/.dev ## the long versions: thousands of examples, long fault runs
 	@HYPOTHESIS_PROFILE=full LONG_RUNS=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal --timeout 3600
+
+torture: .venv/.dev ## kill, freeze and cut off everything for minutes; report in REPORT=torture-report.md (SEED=1)
+	@$(BIN)/python -m tests.torture --seed $(SEED) --report $(REPORT)
+
+planted-bugs: .venv/.dev ## plant ten bugs in copies of the tree; each must be caught within 90 s
+	@$(BIN)/python -m tests.planted
 
 format: .venv/.dev ## put every file into one format
 	@$(BIN)/ruff format .
