@@ -24,6 +24,8 @@ def run_service(
     name: str,
     settings_type: type[Settings],
     run: Callable[[Settings, asyncio.Event], Coroutine[object, object, None]],
+    *,
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
 ) -> None:
     """Run a service until SIGINT or SIGTERM; it then finishes what it began.
 
@@ -34,6 +36,7 @@ def run_service(
         name: Of the service, for that line.
         settings_type: Read from the environment here, once.
         run: Serves until the event is set.
+        new_loop: Makes the event loop that it runs on.
     """
     configure_logs()
     note_build()
@@ -43,7 +46,7 @@ def run_service(
         sys.stderr.write(f"{name}: {wrong_settings(settings_type, error)}\n")
         sys.exit(MISUSED)
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(_until_told(run, settings))
     except* SetupError as group:
         sys.stderr.write(f"{name}: {_first(group)}\n")

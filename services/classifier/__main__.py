@@ -73,7 +73,9 @@ async def _nothing_else(scope: Scope, receive: Receive, send: Send) -> None:
 
 def main() -> None:
     """Run a classifier until told to stop."""
-    run_service("classifier", ClassifierSettings, run)
+    # On asyncio's own loop: uvloop raises RuntimeError where a connection was reset a moment ago,
+    # for which aiokafka's consumer is not made; it falls silent for ever.
+    run_service("classifier", ClassifierSettings, run, new_loop=asyncio.new_event_loop)
 
 
 if __name__ == "__main__":

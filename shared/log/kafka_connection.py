@@ -104,7 +104,8 @@ async def bounded(seconds: float, what: str) -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise LogUnavailable(f"Kafka did not {what} within {seconds:g} s") from error
-    except (KafkaError, ConsumerStoppedError, ProducerClosed, OSError) as error:
+    except (KafkaError, ConsumerStoppedError, ProducerClosed, OSError, RuntimeError) as error:
+        # RuntimeError is what uvloop says of a connection that was reset a moment ago.
         raise LogUnavailable(f"Kafka did not {what}: {reason(error)}") from error
 
 
