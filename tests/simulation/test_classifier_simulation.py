@@ -20,7 +20,6 @@ from services.classifier.claims import Claim
 from services.classifier.worker import Worker
 from shared.clock import wall_clock
 from shared.errors import DatabaseUnavailable, OwnershipLost
-from shared.identity.policy_documents import default_policy
 from shared.instants import SECOND, Instant
 from shared.log.port import Entry, LogRecord
 from shared.storage.verification import Difference
@@ -90,7 +89,7 @@ class Simulation:
         self.crashes = 0
         identity = LogIdentity(self.log.log_id, TOPIC)
         self._classification = PostgresClassification(
-            classifier.engine, identity, default_policy(), owner="simulated", clock=wall_clock
+            classifier.engine, identity, owner="simulated", clock=wall_clock
         )
         self.unreliable = UnreliableClassification(self._classification, self.chance)
         self._tasks: list[asyncio.Task[None]] = []

@@ -58,6 +58,7 @@ class Seen:
         differences: What ``verify`` found wrong.
         recovery_seconds: From the end of each phase's faults to nothing pending.
         resources: What processes hold, before the run and after.
+        gave_up: Processes whose watchdog ended them because they did not move.
     """
 
     sent: Mapping[str, Told]
@@ -69,6 +70,7 @@ class Seen:
     differences: int
     recovery_seconds: Mapping[str, float] = field(default_factory=dict)
     resources: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    gave_up: Sequence[str] = ()
 
 
 def check(history: History, seen: Seen, *, judges_time: bool = True) -> list[Violation]:
@@ -201,6 +203,11 @@ def unrecovered(_: History, seen: Seen) -> Iterator[str]:
             yield f"{seconds:.0f} s after the faults of phase {phase}"
 
 
+def silent(_: History, seen: Seen) -> Iterator[str]:
+    """I13: nobody falls silent until a watchdog notices."""
+    yield from (f"{name} was ended by its watchdog" for name in seen.gave_up)
+
+
 INVARIANTS: Final[Mapping[str, Callable[[History, Seen], Iterator[str]]]] = {
     "I1 nothing lost": lost,
     "I2 nothing invented": invented,
@@ -213,6 +220,7 @@ INVARIANTS: Final[Mapping[str, Callable[[History, Seen], Iterator[str]]]] = {
     "I10 refusals say when": unhelpful,
     "I11 nothing leaks": leaked,
     "I12 recovery": unrecovered,
+    "I13 nobody silent": silent,
 }
 
 

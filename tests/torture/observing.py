@@ -13,6 +13,7 @@ import asyncpg
 import httpx
 import msgspec
 
+from services.classifier.watchdog import EXIT_CODE
 from shared.errors import LogUnavailable
 from shared.touchpoints import JsonObject
 from tests.fixtures.load import LedgerRow, ledger_of, pages
@@ -111,6 +112,7 @@ class Observer:
             differences=differences,
             recovery_seconds=recovery_seconds,
             resources={name: (before[name], after[name]) for name in before},
+            gave_up=[one.name for one in self._system.classifiers if EXIT_CODE in one.exits],
         )
 
     def fenced(self) -> int:

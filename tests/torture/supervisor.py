@@ -24,7 +24,7 @@ class Supervised:
 
     Attributes:
         starts: How often it was started.
-        ended_by_itself: How often it ended without being killed from here.
+        exits: Its exit codes when it ended without being told to from here.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Supervised:
     log: Path
     wanted: bool = True
     starts: int = 0
-    ended_by_itself: list[int] = field(default_factory=list)
+    exits: list[int] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
     _killed: bool = False
 
@@ -67,7 +67,7 @@ class Supervised:
         if self._process is not None:
             code = self._process.wait()
             if not self._killed and self.wanted:
-                self.ended_by_itself.append(code)
+                self.exits.append(code)
             self._process = None
         if self.wanted:
             self.start()

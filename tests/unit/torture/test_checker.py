@@ -78,6 +78,7 @@ BROKEN = {
     "I10": ([*GOOD_HISTORY, Invoke(9, 5.0, ("c",)), Info(9, 5.1, 503)], GOOD),
     "I11": (GOOD_HISTORY, replace(GOOD, resources={"connections": (20, 40)})),
     "I12": (GOOD_HISTORY, replace(GOOD, recovery_seconds={"C": 31.0})),
+    "I13": (GOOD_HISTORY, replace(GOOD, gave_up=["classifier-1"])),
 }
 
 
