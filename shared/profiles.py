@@ -5,12 +5,16 @@ and of each trait the writer with the latest place wins. So touchpoints may come
 two customers who turn out to be one are merged without reading their history again.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Self
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
 from shared.touchpoints import JsonObject, JsonValue, Place, Touchpoint
+
+_place: Final = attrgetter("place")
 
 
 class Contact(NamedTuple):
@@ -52,16 +56,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     traits: dict[str, TraitWrite]
 
     @classmethod
-    def of(cls, touchpoint: Touchpoint) -> Self:
-        """Return the profile of one touchpoint."""
-        contact = Contact.of(touchpoint)
-        place = touchpoint.place
+    def of(cls, touchpoints: Sequence[Touchpoint]) -> Self:
+        """Return the profile of some touchpoints; there is at least one."""
         return cls(
-            total=1,
-            by_channel={touchpoint.channel: 1},
-            first=contact,
-            last=contact,
-            traits={key: TraitWrite(*place, value) for key, value in touchpoint.traits.items()},
+            total=len(touchpoints),
+            by_channel=Counter(touchpoint.channel for touchpoint in touchpoints),
+            first=Contact.of(min(touchpoints, key=_place)),
+            last=Contact.of(max(touchpoints, key=_place)),
+            traits=_written(touchpoints),
         )
 
     @classmethod
@@ -91,14 +93,28 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 def profile_of(touchpoints: Iterable[Touchpoint], so_far: Profile | None = None) -> Profile | None:
     """Add *touchpoints*, in any order, to *so_far*; None only where there are none at all."""
+    given = tuple(touchpoints)
+    if not given:
+        return so_far
+    added = Profile.of(given)
+    return added if so_far is None else so_far.merge(added)
+
+
+def _written(touchpoints: Iterable[Touchpoint]) -> dict[str, TraitWrite]:
+    written: dict[str, TraitWrite] = {}
     for touchpoint in touchpoints:
-        single = Profile.of(touchpoint)
-        so_far = single if so_far is None else so_far.merge(single)
-    return so_far
+        if touchpoint.traits:
+            place = touchpoint.place
+            theirs = {key: TraitWrite(*place, value) for key, value in touchpoint.traits.items()}
+            written = _latest(written, theirs)
+    return written
 
 
 def _added(ours: Mapping[str, int], theirs: Mapping[str, int]) -> dict[str, int]:
-    return {key: ours.get(key, 0) + theirs.get(key, 0) for key in {*ours, *theirs}}
+    added = dict(ours)
+    for key, number in theirs.items():
+        added[key] = added.get(key, 0) + number
+    return added
 
 
 def _latest(

@@ -1,5 +1,6 @@
 """One batch, one transaction: claim, dedupe, store, link, fold, transitions, counts."""
 
+import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,12 @@ POISON: Final = (
     ValueError,
 )
 """What one record can cause by its content; anything else is the surroundings' fault."""
+
+MOST_AT_ONCE: Final = 1_000
+"""Records in one transaction."""
+
+READ_AT_ONCE: Final = 500
+"""Records read before the event loop gets its turn."""
 
 TRIES: Final = 5
 """How often a batch is tried that other transactions undo; each waits for the others to end."""
@@ -148,13 +155,24 @@ class PostgresClassification:
     async def classify(self, claim: Claim, records: Sequence[LogRecord]) -> Claim:
         """Classify *records*, which are the next ones of the claimed partition.
 
+        Each transaction takes so many of them that its fixed cost is small beside theirs, and so
+        few that nobody waits long for the rows it locks.
+
         Raises:
-            OwnershipLost: the partition is someone else's; nothing was written.
-            BatchRefused: too many records are poison; nothing was written.
+            OwnershipLost: the partition is someone else's; nothing more was written.
+            BatchRefused: too many records are poison; nothing of that transaction was written.
             TransactionConflict: other batches were in the way again and again.
-            DatabaseUnavailable: whether the batch was committed is unknown.
+            DatabaseUnavailable: whether the last transaction was committed is unknown.
         """
-        items = [read_record(record) for record in records]
+        for start in range(0, len(records), MOST_AT_ONCE):
+            claim = await self._classify_batch(claim, records[start : start + MOST_AT_ONCE])
+        return claim
+
+    async def _classify_batch(self, claim: Claim, records: Sequence[LogRecord]) -> Claim:
+        items: list[Item] = []
+        for start in range(0, len(records), READ_AT_ONCE):
+            items += map(read_record, records[start : start + READ_AT_ONCE])
+            await asyncio.sleep(0)
         for _ in range(TRIES - 1):
             with contextlib.suppress(TransactionConflict):
                 return await self._classify(claim, items, records)

@@ -1,6 +1,8 @@
 """Timelines grow: the profiles and journeys of every customer whose touchpoints changed."""
 
+import asyncio
 from collections.abc import Mapping
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -20,6 +22,9 @@ from shared.upkeep.journeys import (
 from shared.upkeep.refolding import refold_journeys
 from shared.upkeep.snapshots import RECENT, SPACING, Snapshot, keep_snapshots
 from shared.upkeep.transitions import Change, publish
+
+CUSTOMERS_AT_ONCE: Final = 100
+"""Customers whose journeys are taken further before the event loop gets its turn."""
 
 Models = Mapping[int, ActiveModel]
 
@@ -47,7 +52,9 @@ async def extend_timelines(
     stored = await lock_journeys(connection, additions, models)
     stepped: dict[JourneyKey, Followed] = {}
     late: dict[JourneyKey, Place] = {}
-    for customer_id, new in additions.items():
+    for count, (customer_id, new) in enumerate(additions.items(), start=1):
+        if count % CUSTOMERS_AT_ONCE == 0:
+            await asyncio.sleep(0)
         for model_id, model in models.items():
             key = JourneyKey(customer_id, model_id)
             if not model.published and customer_id in profiles and key not in stored:

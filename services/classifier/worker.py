@@ -30,7 +30,7 @@ POLL_SECONDS: Final = 0.5
 NOTE_IDLE: Final[Micros] = SECOND
 NOTE_BUSY: Final[Micros] = SECOND // 10
 """How soon after a batch the watermark may follow, so that who posts and then reads sees it."""
-MOST_RECORDS: Final = 2_000
+MOST_RECORDS: Final = 4_000
 IN_FLIGHT: Final = 2
 """Transactions at once: PostgreSQL works on one while Python folds the other."""
 RETRY_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0)

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Final
 
 from shared.instants import EARLIEST, Instant
-from shared.journey.deadlines import kind_of, run_deadlines
+from shared.journey.deadlines import NextMove, kind_of, next_move, run_deadlines
 from shared.journey.evaluation import gather
 from shared.journey.intake import take_in
 from shared.journey.journeys import Journey, journey_of
@@ -24,7 +24,7 @@ from shared.touchpoints import Place, Touchpoint
 
 _BEFORE_ALL: Final[Instant] = EARLIEST - 1
 
-__all__ = ["Fold", "FoldState", "fold", "in_order", "journey_at"]
+__all__ = ["Fold", "FoldState", "fold", "follows", "in_order", "journey_at"]
 
 
 class Fold:
@@ -62,12 +62,7 @@ class Fold:
 
     def follows(self, touchpoint: Touchpoint) -> bool:
         """Tell whether *touchpoint* comes after all that was applied, deadlines included."""
-        last = self._situation.last
-        if touchpoint.at <= self._situation.settled_at:
-            return False
-        if last is None or touchpoint.at != last.at:
-            return last is None or touchpoint.at > last.at
-        return touchpoint.place > place_of(last)
+        return follows(self._situation, touchpoint)
 
     def apply(self, touchpoint: Touchpoint) -> None:
         """Advance to just before *touchpoint*, then let it do what it does.
@@ -101,6 +96,11 @@ class Fold:
         """Run the deadlines up to *to*, that instant included."""
         self._due = run_deadlines(self._program, self._situation, to, self.moves)
         self._latest = max(self._latest, self._situation.settled_at)
+
+    @property
+    def next(self) -> NextMove | None:
+        """The move that comes if no touchpoint does."""
+        return next_move(self._program, self._situation)
 
     def freeze(self) -> FoldState:
         """Return a snapshot that nothing changes any more."""
@@ -154,6 +154,16 @@ class Fold:
     def _note(self, move: Move) -> None:
         self.moves.append(move)
         self._due = _BEFORE_ALL
+
+
+def follows(reached: Situation | FoldState, touchpoint: Touchpoint) -> bool:
+    """Tell whether *touchpoint* comes after all that led to *reached*, deadlines included."""
+    last = reached.last
+    if touchpoint.at <= reached.settled_at:
+        return False
+    if last is None or touchpoint.at != last.at:
+        return last is None or touchpoint.at > last.at
+    return touchpoint.place > place_of(last)
 
 
 def fold(program: Program, touchpoints: Iterable[Touchpoint], as_of: Instant) -> Journey:

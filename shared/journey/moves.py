@@ -84,7 +84,9 @@ def cause_document(cause: Cause) -> JsonObject:
             ]
             return {"touchpoint": {"source": source, "event_id": event_id}, "evidence": listed}
         case DeadlineCause(base_at, after, base, touchpoint):
-            given = touchpoint._asdict() if touchpoint else None
+            given = None
+            if touchpoint is not None:
+                given = {"source": touchpoint.source, "event_id": touchpoint.event_id}
             deadline = {"base_at": rfc3339(base_at), "after": after, "base": base}
             return {"deadline": {**deadline, "touchpoint": given}}
 

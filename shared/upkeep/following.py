@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from shared.journey.fold import Fold, FoldState
-from shared.journey.journeys import Journey
+from shared.instants import Instant
+from shared.journey.fold import Fold, FoldState, follows
 from shared.journey.moves import Move, transition_id
 from shared.journey.program import Program
 from shared.touchpoints import Touchpoint
@@ -18,21 +18,20 @@ from shared.touchpoints import Touchpoint
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A journey after touchpoints or deadlines, with the moves made on the way, in order.
+    """A journey after touchpoints or deadlines, with the moves made on the way, in order."""
 
-    ``journey`` is how things stand after the last of them; its transitions are those moves only.
-    """
-
+    program: Program
     state: FoldState
     moves: tuple[Move, ...]
-    journey: Journey
+    next_at: Instant | None
+    """When it moves if no touchpoint comes."""
 
     @classmethod
     def of(cls, fold: Fold) -> Self:
         """Return where *fold* has got to."""
-        state = fold.freeze()
-        through = max(state.settled_at, state.last.at if state.last else state.settled_at)
-        return cls(state, tuple(fold.moves), fold.journey(through))
+        following = fold.next
+        next_at = None if following is None else following.at
+        return cls(fold.program, fold.freeze(), tuple(fold.moves), next_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +60,9 @@ def step(
         None if the first of them is late: it stands before a touchpoint or a deadline that *state*
         has applied, and the journey has to be folded from its history.
     """
-    fold = Fold(program, state)
-    if not fold.follows(arrivals[0]):
+    if state is not None and not follows(state, arrivals[0]):
         return None
+    fold = Fold(program, state)
     for touchpoint in arrivals:
         fold.apply(touchpoint)
     return Followed.of(fold)

@@ -9,6 +9,7 @@ import asyncpg
 
 from shared.instants import EARLIEST, Instant, Micros, datetime_of
 from shared.journey.fold import FoldState
+from shared.journey.situation import NO_STAGE
 from shared.storage.rows import move_of
 from shared.storage.stored_histories import Stretch, stretches
 from shared.touchpoints import Place, Touchpoint
@@ -90,15 +91,15 @@ def journey_row(followed: Followed) -> JourneyRow:
 
     What it shows is the state after the last touchpoint or published deadline.
     """
-    journey = followed.journey
+    state, keys = followed.state, followed.program.keys
     return JourneyRow(
-        state=followed.state.encode(),
-        stage=journey.stage.key if journey.stage else None,
-        activity=journey.activity.state if journey.activity else None,
-        cycle=journey.cycle,
-        peak_stage=journey.peak_stage,
-        stage_since=datetime_of(journey.stage.since) if journey.stage else None,
-        next_at=datetime_of(journey.next.at) if journey.next else None,
+        state=state.encode(),
+        stage=keys[state.slot] or None,
+        activity=state.activity,
+        cycle=state.cycle,
+        peak_stage=keys[state.reached.bit_length()] or None,
+        stage_since=None if state.slot == NO_STAGE else datetime_of(state.entered_at),
+        next_at=None if followed.next_at is None else datetime_of(followed.next_at),
     )
 
 
