@@ -5,11 +5,13 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from services.classifier.batch import BatchRefused
+from services.classifier.batch import MOST_AT_ONCE, BatchRefused
 from services.classifier.timers import Timers
 from shared.errors import OwnershipLost
 from shared.instants import DAY, HOUR, datetime_of
+from shared.storage.verification import Result
 from tests.fixtures.classification import START, Classifier, Garbage, Refused, Sent
+from tests.fixtures.histories import findings
 
 ORDER = "order_completed"
 
@@ -54,6 +56,24 @@ async def test_the_same_event_id_of_another_source_is_another_touchpoint(
     other = Sent("o-1", ("user_id:ana",), source="till", type=ORDER)
     await classifier.feed(one, other)
     assert (await balance(classifier))["stored"] == 2
+
+
+async def test_a_backlog_is_taken_in_several_transactions_and_accounted_for_exactly(
+    classifier: Classifier,
+) -> None:
+    late = [order(f"o-{number}", "user_id:ana", at=START - number) for number in range(3)]
+    many = [
+        Sent(f"v-{number}", (f"user_id:u-{number % 150}",), at=START + number)
+        for number in range(MOST_AT_ONCE)
+    ]
+    await classifier.feed(many[0], *many, *late, skip=2)
+    row = await classifier.ledger()
+    assert (row["next_offset"], row["gaps"]) == (MOST_AT_ONCE + 6, 2)
+    assert (row["stored"], row["duplicate"]) == (MOST_AT_ONCE + 3, 1)
+    times = await classifier.rows("SELECT DISTINCT recorded_at FROM touchpoints")
+    assert len(times) == 2
+    *_, result = await findings(classifier)
+    assert result == Result(customers=151, touchpoints=MOST_AT_ONCE + 3, differences=0)
 
 
 async def test_refused_items_and_gaps_are_accounted_for(classifier: Classifier) -> None:
