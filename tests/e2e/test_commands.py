@@ -233,6 +233,19 @@ def test_a_refused_model_names_every_fault(command: Command, tmp_path: Path) -> 
     assert command("model", "check", tmp_path / "missing.yaml").code == 2
 
 
+@pytest.mark.parametrize("wrong", [("--as-of", "yesterday"), ("--format", "xml")])
+def test_model_trace_takes_a_wrong_option_for_a_wrong_use(
+    command: Command, tmp_path: Path, wrong: tuple[str, str]
+) -> None:
+    model = tmp_path / "model.yaml"
+    model.write_text(bundled_model("default"))
+    touchpoints = tmp_path / "ana.ndjson"
+    touchpoints.write_bytes(msgspec.json.encode(HISTORY[0]) + b"\n")
+    traced = command("model", "trace", model, touchpoints, *wrong)
+    assert traced.code == 2
+    assert wrong[0] in traced.err
+
+
 def test_model_trace_names_the_line_that_is_no_touchpoint(command: Command, tmp_path: Path) -> None:
     model = tmp_path / "model.yaml"
     model.write_text(bundled_model("default"))

@@ -11,7 +11,7 @@ from rich.table import Table
 from services.cli.commands.releases import activate, list_models
 from services.cli.tables import plain, print_table
 from services.cli.tracefiles import read_customers
-from shared.errors import Invalid, ModelRefused
+from shared.errors import ModelRefused
 from shared.identity.policy_documents import default_policy
 from shared.instants import Instant, parse_rfc3339
 from shared.journey.lint import lint, lint_on_data
@@ -111,7 +111,7 @@ def _as_of(text: str | None, customers: list[TracedCustomer]) -> Instant:
     try:
         return parse_rfc3339(text)
     except ValueError as error:
-        raise Invalid(f"--as-of {error}") from error
+        raise typer.BadParameter(str(error), param_hint="--as-of") from error
 
 
 def _named(model: StageModel) -> JsonObject:

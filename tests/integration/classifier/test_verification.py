@@ -2,7 +2,10 @@
 
 import random
 
+import pytest
+
 from shared.instants import HOUR
+from shared.storage import stored_histories
 from shared.storage.verification import Difference, Result
 from shared.upkeep.transactions import transaction
 from tests.fixtures.classification import START, Classifier, Sent
@@ -41,6 +44,20 @@ async def test_late_data_in_long_histories_goes_on_from_snapshots(classifier: Cl
         await classifier.feed(one)
         found = await findings(classifier)
         assert [finding for finding in found if isinstance(finding, Difference)] == []
+
+
+async def test_histories_that_take_many_steps_to_read_are_folded_whole(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_histories, "ROWS_AT_ONCE", 7)
+    sent = people(3)
+    random.Random(3).shuffle(sent)
+    for start in range(0, len(sent), 40):
+        await classifier.feed(*sent[start : start + 40])
+    *differences, result = await findings(classifier)
+    assert [one for one in differences if isinstance(one, Difference)] == []
+    assert isinstance(result, Result)
+    assert result.touchpoints == len(sent)
 
 
 async def test_a_journey_that_was_tampered_with_is_found(classifier: Classifier) -> None:
