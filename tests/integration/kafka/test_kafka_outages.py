@@ -1,6 +1,9 @@
 """Appending while Kafka is absent, frozen, killed, or has too few copies."""
 
 import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
 
 from deploy.kafka.brokers import Broker, Cluster
 from shared.errors import LogUnavailable
@@ -9,7 +12,7 @@ from shared.log.kafka_connection import KafkaAddress
 from shared.log.kafka_settings import KafkaSettings
 from shared.log.kafka_writer import KafkaWriter
 from shared.log.port import Entry
-from tests.contract.logs import read_records, seek_to_start
+from tests.contract.logs import given, read_records, seek_to_start
 from tests.eventually import eventually
 from tests.kafka import KafkaForTests
 
@@ -65,6 +68,23 @@ async def test_a_writer_survives_a_broker_that_is_absent_frozen_and_killed(
         await eventually(sender.send)
         assert await writer.check() is None
     await _all_confirmed_are_there(address, topic, sender)
+    await _closes_while_frozen(node, address, topic)
+
+
+async def _closes_while_frozen(node: Broker, address: KafkaAddress, topic: str) -> None:
+    """Close both sides while nothing answers, in the time in which a service promises to stop."""
+    async with AsyncExitStack() as stack:
+        writer = await stack.enter_async_context(open_kafka_writer(address, topic))
+        reader = await stack.enter_async_context(open_kafka_reader(address, topic, group=topic))
+        await given(reader)
+        await reader.reached(0, 0)
+        node.freeze()
+        appending = asyncio.create_task(writer.append([Entry(b"k", b"v")]))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(25):
+            await stack.aclose()
+        with pytest.raises(LogUnavailable):
+            await appending
 
 
 async def test_a_cluster_confirms_while_enough_copies_are_in_step_and_not_beyond(
