@@ -62,9 +62,10 @@ async def read_believed(
     What had been taken back by then is only in what was published, so a question that wants it is
     answered from there.
     """
-    if question.superseded or Kind.TRANSITION not in question.kinds:
+    if question.page.superseded or Kind.TRANSITION not in question.page.kinds:
         return _as_judged(await read_items(connection, question), past)
-    others = replace(question, kinds=question.kinds - {Kind.TRANSITION})
+    page = replace(question.page, kinds=question.page.kinds - {Kind.TRANSITION})
+    others = replace(question, page=page)
     return [
         *_as_judged(await read_items(connection, others), past),
         *await _transitions(connection, resources, past, belief, question),
@@ -94,9 +95,9 @@ async def _transitions(
     journey = await believed_journey(connection, resources, past, belief)
     transitions = msgspec.convert(journey["transitions"], list[_Transition])
     decisions = await read_decisions(connection, past.customer_id, past.model, belief.known_at)
-    window = window_of(Kind.TRANSITION, question.window, question.order)
+    window = window_of(Kind.TRANSITION, question.page.window, question.page.order)
     items = [_keyed(transition, past, decisions) for transition in transitions]
-    return [(key, item) for key, item in items if window.holds(key, question.order)]
+    return [(key, item) for key, item in items if window.holds(key, question.page.order)]
 
 
 def _keyed(transition: _Transition, past: CustomerHead, decisions: Mapping[str, str]) -> Keyed:

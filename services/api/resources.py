@@ -12,6 +12,7 @@ from services.api.outlets import Outlets
 from services.api.readers.stage_models import Programs
 from services.api.receipts import FirstAsked
 from services.api.request_rates import RequestRates
+from services.api.transactions import RecentlySettled
 from shared.clock import Clock
 from shared.identity.policy import Policy
 from shared.keys import Principal
@@ -65,6 +66,7 @@ class Resources:
     active: ActiveModels = field(default_factory=ActiveModels)
     programs: Programs = field(default_factory=Programs)
     first_asked: FirstAsked = field(default_factory=FirstAsked)
+    settled: RecentlySettled = field(default_factory=RecentlySettled)
 
 
 def resources_of(request: Request) -> Resources:

@@ -9,10 +9,14 @@ from services.api.freshness import Freshness, freshness
 from services.api.journeys import Belief, believed_head
 from services.api.parameters import TimelineParameters
 from services.api.readers.customers import CustomerHead, find_customer
-from services.api.readers.timelines import TimelineQuestion, read_items
+from services.api.readers.timelines import (
+    PageQuestion,
+    TimelineQuestion,
+    read_head_and_items,
+)
 from services.api.resources import Resources
 from services.api.timeline import Keyed, Kind, Mark, TimelinePage, Window, first_of, mark_of
-from services.api.transactions import reading_settled
+from services.api.transactions import asking, reading_settled
 from shared.instants import EARLIEST, LATEST, Instant, rfc3339
 from shared.touchpoints import Identifier
 
@@ -22,20 +26,14 @@ MOST_IDENTIFIERS_IN_CURSOR = 400
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What pages go by: what was recorded when, and which identifiers were the customer's.
+    """What the next page goes by: what was recorded when, and which identifiers it cannot know.
 
-    ``known_at`` and ``settled_at`` bound what is read, ``next_known_at`` and ``next_settled_at``
-    what the next page reads. On a first page nothing has to be left out, because its transaction
-    sees one state of the database. ``carried`` are the identifiers the next page cannot know.
+    On a first page nothing has to be left out, because it is of one state of the database.
     """
 
     known_at: Instant
     settled_at: Instant
-    next_known_at: Instant
-    next_settled_at: Instant
-    identifier_ids: tuple[int, ...]
     carried: tuple[int, ...]
-    window: Window
 
 
 async def read_page(
@@ -49,21 +47,11 @@ async def read_page(
     """
     about = cursor_question(reference, asked)
     mark = None if asked.cursor is None else resources.cursors.open(asked.cursor, about, Mark)
-    needed = mark is None and (asked.known_at is not None or Kind.TRANSITION in asked.kinds)
-    async with reading_settled(resources.engine, needed=needed) as (connection, settled):
-        model = mark.version if mark else asked.model
-        head = await find_customer(connection, reference, model=model)
-        fresh = freshness(resources.clock(), head.watermark)
-        if asked.known_at is None:
-            view = _next_view(head, asked, mark) if mark else _first_view(head, asked, settled)
-            found = await read_items(connection, _question(head, asked, view))
-        else:
-            known_at = mark.known_at if mark else min(asked.known_at, settled)
-            belief = Belief(reference, asked.model, known_at)
-            head = await believed_head(connection, resources, head, belief)
-            view = _believed_view(head, asked, known_at, mark)
-            question = _question(head, asked, view)
-            found = await read_believed(connection, resources, head, belief, question)
+    if asked.known_at is None:
+        head, view, found = await _present_page(resources, reference, asked, mark)
+    else:
+        head, view, found = await _believed_page(resources, reference, asked, asked.known_at, mark)
+    fresh = freshness(resources.clock(), head.watermark)
     page, more = first_of(found, asked.limit, asked.order)
     cursor = (
         resources.cursors.seal(_behind(page, view, head.model.version), about) if more else None
@@ -72,11 +60,50 @@ async def read_page(
     return TimelinePage([item for _, item in page], cursor, known), fresh
 
 
+async def _present_page(
+    resources: Resources,
+    reference: Identifier | UUID,
+    asked: TimelineParameters,
+    mark: Mark | None,
+) -> tuple[CustomerHead, View, list[Keyed]]:
+    async with asking(resources.engine) as connection:
+        settled = LATEST
+        if mark is None and Kind.TRANSITION in asked.kinds:
+            settled = await resources.settled.load(connection)
+        model, carried = (mark.version, mark.identifiers) if mark else (asked.model, ())
+        known_at, settled_at = (mark.known_at, mark.settled_at) if mark else (LATEST, LATEST)
+        window = replace(_interval(asked), after=mark.key if mark else None)
+        question = _question(asked, window, known_at, settled_at)
+        head, found = await read_head_and_items(connection, reference, model, question, carried)
+    return head, _next_view(mark) if mark else _first_view(head, settled), found
+
+
+async def _believed_page(
+    resources: Resources,
+    reference: Identifier | UUID,
+    asked: TimelineParameters,
+    asked_known_at: Instant,
+    mark: Mark | None,
+) -> tuple[CustomerHead, View, list[Keyed]]:
+    needed = mark is None
+    async with reading_settled(resources.engine, needed=needed) as (connection, settled):
+        model = mark.version if mark else asked.model
+        head = await find_customer(connection, reference, model=model)
+        known_at = mark.known_at if mark else min(asked_known_at, settled)
+        belief = Belief(reference, asked.model, known_at)
+        past = await believed_head(connection, resources, head, belief)
+        window = replace(_interval(asked), after=mark.key if mark else None)
+        page = _question(asked, window, known_at, known_at)
+        question = TimelineQuestion(past.customer_id, past.identifier_ids, past.model, page)
+        found = await read_believed(connection, resources, past, belief, question)
+    return past, View(known_at, known_at, ()), found
+
+
 def _behind(page: Sequence[Keyed], view: View, version: str) -> Mark:
     return mark_of(
         page[-1][0],
-        known_at=view.next_known_at,
-        settled_at=view.next_settled_at,
+        known_at=view.known_at,
+        settled_at=view.settled_at,
         identifiers=view.carried,
         version=version,
     )
@@ -104,60 +131,29 @@ def _interval(asked: TimelineParameters) -> Window:
     return Window(start, LATEST if asked.end is None else asked.end)
 
 
-def _first_view(head: CustomerHead, asked: TimelineParameters, settled: Instant) -> View:
-    return View(
-        known_at=LATEST,
-        settled_at=LATEST,
-        next_known_at=head.read_at,
-        next_settled_at=min(settled, head.read_at),
-        identifier_ids=head.identifier_ids,
-        carried=_carried(head.identifier_ids),
-        window=_interval(asked),
-    )
+def _first_view(head: CustomerHead, settled: Instant) -> View:
+    return View(head.read_at, min(settled, head.read_at), _carried(head.identifier_ids))
 
 
-def _next_view(head: CustomerHead, asked: TimelineParameters, mark: Mark) -> View:
-    return View(
-        known_at=mark.known_at,
-        settled_at=mark.settled_at,
-        next_known_at=mark.known_at,
-        next_settled_at=mark.settled_at,
-        identifier_ids=mark.identifiers or head.identifier_ids,
-        carried=mark.identifiers,
-        window=replace(_interval(asked), after=mark.key),
-    )
-
-
-def _believed_view(
-    past: CustomerHead, asked: TimelineParameters, known_at: Instant, mark: Mark | None
-) -> View:
-    return View(
-        known_at=known_at,
-        settled_at=known_at,
-        next_known_at=known_at,
-        next_settled_at=known_at,
-        identifier_ids=past.identifier_ids,
-        carried=(),
-        window=replace(_interval(asked), after=mark.key if mark else None),
-    )
+def _next_view(mark: Mark) -> View:
+    return View(mark.known_at, mark.settled_at, mark.identifiers)
 
 
 def _carried(identifier_ids: tuple[int, ...]) -> tuple[int, ...]:
     return identifier_ids if len(identifier_ids) <= MOST_IDENTIFIERS_IN_CURSOR else ()
 
 
-def _question(head: CustomerHead, asked: TimelineParameters, view: View) -> TimelineQuestion:
-    return TimelineQuestion(
-        customer_id=head.customer_id,
-        identifier_ids=view.identifier_ids,
-        model=head.model,
+def _question(
+    asked: TimelineParameters, window: Window, known_at: Instant, settled_at: Instant
+) -> PageQuestion:
+    return PageQuestion(
         kinds=frozenset(map(Kind, asked.kinds)),
-        window=view.window,
+        window=window,
         order=asked.order,
         channels=tuple(asked.channel),
         types=tuple(asked.type),
         superseded=asked.superseded,
-        known_at=view.known_at,
-        settled_at=view.settled_at,
+        known_at=known_at,
+        settled_at=settled_at,
         limit=asked.limit + 1,
     )

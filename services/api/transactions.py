@@ -1,5 +1,6 @@
 """Transactions: one a request, so that an answer is of one moment."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
@@ -10,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.errors import DatabaseUnavailable
-from shared.instants import LATEST, Instant, instant_of
+from shared.instants import EARLIEST, LATEST, Instant, instant_of
 from shared.storage.engine import checked_out
 
 _OUTAGES: Final = (
@@ -27,12 +28,50 @@ _OUTAGES: Final = (
     TimeoutError,
 )
 
+KEEP_SECONDS: Final = 0.1
+"""How long a settled point is used again."""
+
 _SETTLED: Final = """
 SELECT least(clock_timestamp(), min(xact_start)) - interval '1 microsecond'
   FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid()
    AND backend_type = 'client backend' AND xact_start IS NOT NULL
 """
+
+
+class RecentlySettled:
+    """The settled point, as it was a moment ago: one look serves all requests of that moment.
+
+    An earlier settled point is one, too: nothing can be added to what was recorded before it.
+    """
+
+    def __init__(self) -> None:
+        self._settled: Instant = EARLIEST
+        self._looked_at = float("-inf")
+
+    async def load(self, connection: asyncpg.Connection) -> Instant:
+        """Return a settled point that is at most KEEP_SECONDS older than the present one.
+
+        Args:
+            connection: In no transaction, about to begin the one that reads.
+        """
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at > KEEP_SECONDS:
+            self._settled = instant_of(await connection.fetchval(_SETTLED))
+            self._looked_at = now
+        return self._settled
+
+
+@asynccontextmanager
+async def asking(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]:
+    """Yield a connection in no transaction: for an answer that is one statement.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be asked, or did not answer in time.
+    """
+    with _outages_told():
+        async with checked_out(engine) as driver:
+            yield driver
 
 
 @asynccontextmanager

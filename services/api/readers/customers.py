@@ -19,8 +19,8 @@ _BY_ID: Final = (
 _HEAD: Final = """
 WITH found AS ({found})
 SELECT found.customer_id,
-       (SELECT array_agg(id ORDER BY id) FROM identifiers own
-         WHERE own.customer_id = found.customer_id) AS identifier_ids,
+       coalesce({carried}, (SELECT array_agg(id ORDER BY id) FROM identifiers own
+                             WHERE own.customer_id = found.customer_id)) AS identifier_ids,
        (SELECT CASE WHEN bool_and(read_through IS NOT NULL) THEN min(read_through) END
           FROM claims) AS watermark,
        clock_timestamp() AS read_at,
@@ -34,8 +34,12 @@ SELECT found.customer_id,
                    ELSE version = $1 OR (key = $1 AND state = 'active') END
         ORDER BY version = $1 DESC LIMIT 1) models ON true
 """
-_FIND_BY_IDENTIFIER: Final = _HEAD.format(found=_BY_IDENTIFIER)
-_FIND_BY_ID: Final = _HEAD.format(found=_BY_ID)
+_FIND_BY_IDENTIFIER: Final = _HEAD.format(found=_BY_IDENTIFIER, carried="NULL::bigint[]")
+_FIND_BY_ID: Final = _HEAD.format(found=_BY_ID, carried="NULL::bigint[]")
+HEAD_BY_IDENTIFIER: Final = _HEAD.format(found=_BY_IDENTIFIER, carried="$4::bigint[]")
+"""The head of a customer, by model, kind and value; identifiers that are handed in go first."""
+HEAD_BY_ID: Final = _HEAD.format(found=_BY_ID, carried="$3::bigint[]")
+"""The head of a customer, by model and id; identifiers that are handed in go first."""
 _IDENTIFIERS: Final = """
 SELECT kind, value, first_seen_at, last_seen_at FROM identifiers
  WHERE id = ANY($1::bigint[]) ORDER BY first_seen_at, kind, value
@@ -88,11 +92,7 @@ async def find_customer(
         row = await connection.fetchrow(_FIND_BY_ID, model, reference)
     else:
         row = await connection.fetchrow(_FIND_BY_IDENTIFIER, model, *reference)
-    if row is None:
-        raise NotFound("no customer is known by that reference")
-    if row["model_id"] is None:
-        raise no_such_model(model)
-    return _head(row)
+    return head_of(row, model)
 
 
 def no_such_model(model: str | None) -> NotFound:
@@ -102,7 +102,20 @@ def no_such_model(model: str | None) -> NotFound:
     return NotFound("no model has that version, and none that is active has that key")
 
 
-def _head(row: asyncpg.Record) -> CustomerHead:
+def head_of(row: asyncpg.Record | None, model: str | None) -> CustomerHead:
+    """Return the head that a row holds.
+
+    Args:
+        row: Of a statement that begins with a head; None if it found nobody.
+        model: As it was asked for.
+
+    Raises:
+        NotFound: there is no such customer, or no such model.
+    """
+    if row is None:
+        raise NotFound("no customer is known by that reference")
+    if row["model_id"] is None:
+        raise no_such_model(model)
     watermark, updated_at = row["watermark"], row["updated_at"]
     read_at = row["read_at"] if updated_at is None else max(row["read_at"], updated_at)
     return CustomerHead(

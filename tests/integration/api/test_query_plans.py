@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from services.api.readers.timelines import TOUCHPOINTS, TRANSITIONS
+from services.api.readers.timeline_statements import PAGE_BY_IDENTIFIER, TOUCHPOINTS, TRANSITIONS
 from shared.instants import DAY, MINUTE
 from tests.fixtures.served_api import START
 from tests.fixtures.stored_histories import StoredHistories, stored_histories
@@ -123,3 +123,27 @@ async def test_transitions_of_one_customer_are_found_by_an_index(
     )
     assert "Seq Scan" not in plan
     assert "Index Cond" in plan
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_a_page_with_its_customer_reads_by_indexes_only(
+    histories: StoredHistories, mode: str
+) -> None:
+    connection = histories.connection
+    await connection.execute(f"SET plan_cache_mode = {mode}")
+    await connection.execute("SET enable_seqscan = off")  # other tables are small here
+    await connection.execute(f"PREPARE whole AS {PAGE_BY_IDENTIFIER['desc']}")
+    behind, times = "'infinity', '', ''", "'-infinity', 'infinity'"
+    plan = await connection.fetchval(
+        "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE whole("
+        " NULL, 'device_id', 'd7', NULL, true, true, true,"
+        f" {behind}, {times}, 'infinity', NULL, NULL, 51,"
+        f" {times}, 'infinity', false, 'infinity', {behind}, '', 51,"
+        f" 'infinity', {times}, {behind}, '', 51)"
+    )
+    found = scans_of(plan)
+    (touched,) = [scan for scan in found if scan.table == "touchpoints"]
+    assert (touched.kind, touched.index) == ("Index Scan", "touchpoints_in_order")
+    assert touched.rows <= LIMIT
+    by_index = {scan.table for scan in found if scan.kind != "Seq Scan"}
+    assert {"identifiers", "touchpoints", "transitions", "links"} <= by_index
