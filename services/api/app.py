@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
 from services.api.cursors import Cursors
+from services.api.json_bodies import JsonBodies
 from services.api.openapi import Described, DescribedApi
 from services.api.outlets import Outlets
 from services.api.paths import SegmentPaths
@@ -114,6 +115,7 @@ def build_api(
         outlets=outlets,
         rates=RequestRates(rate_limit, clock),
     )
+    app.add_middleware(JsonBodies)
     app.add_middleware(RateHeaders)
     app.add_middleware(SegmentPaths)
     install_problems(app)

@@ -150,3 +150,11 @@ async def test_a_key_that_never_was_cannot_be_revoked(served: Served) -> None:
     for key_id in ("nokey", "%00", "%FF", "x" * 5_000):
         answer = await served.client.delete(f"/v1/keys/{key_id}")
         assert answer.status_code in {400, 404}, key_id
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", None])
+async def test_a_body_is_json_whatever_its_type_says(served: Served, kind: str | None) -> None:
+    headers = {} if kind is None else {"Content-Type": kind}
+    body = b'{"refs": ["user_id:nobody"]}'
+    answer = await served.client.post("/v1/customers/lookup", content=body, headers=headers)
+    assert answer.status_code == 200, answer.text
