@@ -8,12 +8,17 @@ import asyncpg
 from services.api.freshness import Freshness, freshness
 from services.api.parameters import JourneyParameters
 from services.api.readers.customers import CustomerHead, find_customer
-from services.api.readers.journeys import JourneyQuestion, read_journey
+from services.api.readers.journeys import (
+    JourneyQuestion,
+    continued_journey,
+    read_head_and_cache,
+    read_journey,
+)
 from services.api.readers.past_customers import find_past_customer
 from services.api.readers.receipts import Verdict
 from services.api.readers.stage_models import model_active_at
 from services.api.resources import Resources
-from services.api.transactions import reading_settled
+from services.api.transactions import asking, reading, reading_settled
 from shared.instants import Instant
 from shared.touchpoints import Identifier, JsonObject
 
@@ -49,19 +54,43 @@ async def answer_journey(
     Raises:
         NotFound: there is no such customer or model.
     """
-    needed = asked.known_at is not None
-    async with reading_settled(resources.engine, needed=needed) as (connection, settled):
+    if asked.known_at is None:
+        return await _present_answer(resources, reference, asked, verdict)
+    async with reading_settled(resources.engine) as (connection, settled):
         head = await find_customer(connection, reference, model=asked.model)
-        now = resources.clock()
-        fresh = freshness(now, head.watermark)
-        if asked.known_at is None:
-            as_of = moment_of(fresh, verdict, now) if asked.as_of is None else asked.as_of
-            document = await present_journey(connection, resources, head, as_of)
-            return JourneyAnswer(document, fresh, None)
+        fresh = freshness(resources.clock(), head.watermark)
         belief = Belief(reference, asked.model, min(asked.known_at, settled), asked.as_of)
         past = await believed_head(connection, resources, head, belief)
         document = await believed_journey(connection, resources, past, belief)
     return JourneyAnswer(document, fresh, belief.known_at)
+
+
+async def _present_answer(
+    resources: Resources,
+    reference: Identifier | UUID,
+    asked: JourneyParameters,
+    verdict: Verdict | None,
+) -> JourneyAnswer:
+    """Continue from the cache in one round trip; fold from the history where that is not enough."""
+
+    def moment(head: CustomerHead) -> tuple[Freshness, Instant | None]:
+        now = resources.clock()
+        fresh = freshness(now, head.watermark)
+        return fresh, moment_of(fresh, verdict, now) if asked.as_of is None else asked.as_of
+
+    async with asking(resources.engine) as connection:
+        head, cached = await read_head_and_cache(connection, reference, asked.model)
+        program = await resources.programs.load(connection, head.model)
+    fresh, as_of = moment(head)
+    if cached is not None:
+        document = continued_journey(program, cached, head.customer_id, as_of)
+        if document is not None:
+            return JourneyAnswer(document, fresh, None)
+    async with reading(resources.engine) as connection:
+        head = await find_customer(connection, reference, model=asked.model)
+        fresh, as_of = moment(head)
+        document = await present_journey(connection, resources, head, as_of)
+    return JourneyAnswer(document, fresh, None)
 
 
 @dataclass(frozen=True, slots=True)

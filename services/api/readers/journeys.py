@@ -4,6 +4,7 @@ Both give the same journey, because it is a function of the touchpoints. The cac
 every time that is not before what it has applied; anything else is folded.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -12,6 +13,13 @@ import asyncpg
 import msgspec
 
 from services.api.moments import moment_text
+from services.api.readers.customers import (
+    HEAD_BY_ID,
+    HEAD_BY_IDENTIFIER,
+    CustomerHead,
+    head_of,
+)
+from services.api.readers.timeline_statements import moved
 from shared.instants import EARLIEST, LATEST, Instant, datetime_of
 from shared.journey.fold import Fold, FoldState
 from shared.journey.moves import Move
@@ -19,7 +27,7 @@ from shared.journey.program import Program
 from shared.journey.render import journey_document, transition_document
 from shared.storage.rows import move_of, touchpoint_of
 from shared.storage.stored_histories import steps
-from shared.touchpoints import JsonObject
+from shared.touchpoints import Identifier, JsonObject
 
 _CACHED: Final = """
 SELECT journeys.state FROM journeys JOIN models ON models.id = journeys.model_id
@@ -32,12 +40,37 @@ SELECT id, at, axis, kind, from_key, to_key, cycle, rule, cause
  ORDER BY at, cause -> 'touchpoint' IS NULL, (cause -> 'touchpoint' ->> 'source') COLLATE "C",
           (cause -> 'touchpoint' ->> 'event_id') COLLATE "C", axis, kind <> 'restart', id
 """
+_WHOLE: Final = """
+WITH head AS MATERIALIZED ({head})
+SELECT head.*, ({cached}) AS state,
+       (SELECT array_agg(item) FROM ({published}) item) AS published
+  FROM head
+"""
+_OF_HEAD: Final = {1: "head.customer_id", 2: "head.model_id"}
 _HISTORY: Final = """
 SELECT source, event_id, effective_at, channel, type, body
   FROM touchpoints
  WHERE identifier_id = ANY($1::bigint[]) AND effective_at <= $2 AND recorded_at <= $3
  ORDER BY effective_at, source, event_id
 """
+
+
+def _whole(head: str) -> str:
+    """Return the statement that reads a head with what is cached of its journey."""
+    cached, published = moved(_CACHED, _OF_HEAD, 0), moved(_PUBLISHED, _OF_HEAD, 0)
+    return _WHOLE.format(head=head, cached=cached, published=published)
+
+
+WHOLE_BY_IDENTIFIER: Final = _whole(HEAD_BY_IDENTIFIER)
+WHOLE_BY_ID: Final = _whole(HEAD_BY_ID)
+
+
+@dataclass(frozen=True, slots=True)
+class CachedJourney:
+    """The state that a journey has got to, and the published transitions up to there, as rows."""
+
+    state: bytes
+    published: Sequence[asyncpg.Record]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +97,39 @@ class Folding:
     before: tuple[Move, ...] = ()
 
 
+async def read_head_and_cache(
+    connection: asyncpg.Connection, reference: Identifier | UUID, model: str | None
+) -> tuple[CustomerHead, CachedJourney | None]:
+    """Return whose journey it is, and what is cached of it, in one round trip.
+
+    Args:
+        connection: In no transaction: one statement is of one state of the database.
+        reference: An identifier, normalised as ingest does it, or a customer id.
+        model: The key of an active model, or any version; None for the default model.
+
+    Raises:
+        NotFound: there is no such customer, or no such model.
+    """
+    if isinstance(reference, UUID):
+        row = await connection.fetchrow(WHOLE_BY_ID, model, reference, None)
+    else:
+        row = await connection.fetchrow(WHOLE_BY_IDENTIFIER, model, *reference, None)
+    head = head_of(row, model)
+    if row["state"] is None:
+        return head, None
+    return head, CachedJourney(row["state"], row["published"] or ())
+
+
+def continued_journey(
+    program: Program, cached: CachedJourney, customer_id: UUID, as_of: Instant | None
+) -> JsonObject | None:
+    """Return the journey at *as_of* as documents show it; None if it has to be folded."""
+    continued = _continue(program, cached.state, as_of)
+    if continued is None:
+        return None
+    return _document(continued, cached.published, program, str(customer_id))
+
+
 async def read_journey(
     connection: asyncpg.Connection, program: Program, question: JourneyQuestion
 ) -> JsonObject:
@@ -73,8 +139,14 @@ async def read_journey(
     if continued is None:
         folded = await _folded(connection, program, question)
         return journey_document(folded.fold.journey(folded.as_of), program, customer_id)
-    journey = continued.fold.journey(continued.as_of)
     published = await connection.fetch(_PUBLISHED, question.customer_id, question.model_id)
+    return _document(continued, published, program, customer_id)
+
+
+def _document(
+    continued: Folding, published: Sequence[asyncpg.Record], program: Program, customer_id: str
+) -> JsonObject:
+    journey = continued.fold.journey(continued.as_of)
     made_since = [
         transition_document(move, program.model.version, customer_id)
         for move in journey.transitions
@@ -101,15 +173,17 @@ async def _continued(
     if question.known_at is not None:
         return None
     encoded = await connection.fetchval(_CACHED, question.customer_id, question.model_id)
-    if encoded is None:
-        return None
+    return None if encoded is None else _continue(program, encoded, question.as_of)
+
+
+def _continue(program: Program, encoded: bytes, wanted: Instant | None) -> Folding | None:
     try:
         state = FoldState.decode(encoded)
         fold = Fold(program, state)
     except ValueError:  # written by another version of the product
         return None
     reached = _reached(state)
-    as_of = reached if question.as_of is None else question.as_of
+    as_of = reached if wanted is None else wanted
     if as_of < reached:
         return None
     fold.advance(as_of)
@@ -140,14 +214,16 @@ async def _folded(
 
 
 def _published(row: asyncpg.Record) -> JsonObject:
+    """Return a published transition; *row* has the columns of ``_PUBLISHED``, in their order."""
+    id_, at, axis, kind, from_key, to_key, cycle, rule, cause = row
     return {
-        "id": row["id"],
-        "axis": row["axis"],
-        "kind": row["kind"],
-        "from": row["from_key"],
-        "to": row["to_key"],
-        "at": moment_text(row["at"]),
-        "cycle": row["cycle"],
-        "rule": row["rule"],
-        "cause": msgspec.Raw(row["cause"].encode()),
+        "id": id_,
+        "axis": axis,
+        "kind": kind,
+        "from": from_key,
+        "to": to_key,
+        "at": moment_text(at),
+        "cycle": cycle,
+        "rule": rule,
+        "cause": msgspec.Raw(cause.encode()),
     }

@@ -114,7 +114,7 @@ def _page(head: str, order: Order) -> str:
         (TRANSITIONS[order], {1: "head.customer_id", 2: "head.model_id"}),
         (IDENTITY[order], {1: "head.identifier_ids"}),
     ):
-        parts.append(_moved(statement, known, number))
+        parts.append(moved(statement, known, number))
         number += max(int(own) for own in _PARAMETER.findall(statement)) - len(known)
     touchpoints, transitions, identity = parts
     page = _PAGE.format(
@@ -123,7 +123,7 @@ def _page(head: str, order: Order) -> str:
     return page.format(*(f"${first + place}::boolean" for place in range(len(Kind))))
 
 
-def _moved(statement: str, known: Mapping[int, str], number: int) -> str:
+def moved(statement: str, known: Mapping[int, str], number: int) -> str:
     """Return *statement* with its first parameters *known* and the others from *number* on."""
 
     def replaced(match: re.Match[str]) -> str:
