@@ -107,6 +107,7 @@ class Deliveries:
         self._connections = asyncio.Semaphore(CONNECTIONS)
         self._working: dict[UUID, asyncio.Task[None]] = {}
         self._swept_at: Instant = 0
+        self._ending = False
 
     @property
     def allow_private(self) -> bool:
@@ -124,6 +125,7 @@ class Deliveries:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), PAUSE_SECONDS)
         finally:
+            self._ending = True
             await asyncio.gather(*self._working.values())
 
     async def deliver_due(self) -> None:
@@ -166,10 +168,12 @@ class Deliveries:
     async def _work(self, endpoint: Endpoint) -> None:
         """Deliver what is due to *endpoint*, until nothing is or an attempt fails."""
         try:
-            while await self._round(endpoint):
+            while await self._round(endpoint) and not self._ending:
                 pass
         except RetryableError as error:
             log.warning("webhook_waits", webhook=str(endpoint.id), why=error.message)
+        except Exception:  # one endpoint's trouble must not keep the others from being told
+            log.exception("webhook_failed", webhook=str(endpoint.id))
         finally:
             del self._working[endpoint.id]
 

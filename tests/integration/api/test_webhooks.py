@@ -351,3 +351,24 @@ async def test_a_slow_endpoint_holds_up_no_other_one(hooked: Hooked) -> None:
         await eventually(quick.has_received)
         hooked.to.hold.set()
         await delivering
+
+
+async def test_a_process_that_stops_ends_what_is_on_its_way_and_begins_nothing(
+    hooked: Hooked,
+) -> None:
+    await hooked.register()
+    await say(hooked.api, *(transition(number) for number in range(5)))
+    hooked.to.hold = asyncio.Event()
+    stopping = asyncio.Event()
+    running = asyncio.create_task(hooked.api.outlets.webhooks.run(stopping))
+    await eventually(hooked.to.has_received)
+    stopping.set()
+    await asyncio.sleep(0)
+    assert not running.done()
+    hooked.to.hold.set()
+    await running
+    assert hooked.to.ids == [id_of(0)]
+    async with open_sender(allow_private=True) as sender:
+        other = Deliveries(hooked.api.engine, sender, PEPPER, clock=hooked.api.clock)
+        await other.deliver_due()
+    assert hooked.to.ids == [id_of(number) for number in range(5)]
