@@ -88,11 +88,17 @@ def test_customers_are_served_by_many_processes(deployment: Deployment) -> None:
     repeated = changes + 1
     total = settled(first, sent + repeated)
     assert (total["stored"], total["duplicate"], total["quarantined"]) == (sent, repeated, 0)
+    within(30, lambda: relayed(classifiers) > 0, lambda: "nothing reached the topic of transitions")
     check_commands(deployment, api, key)
     for asking in askings:
         asking.close()
     for service in (*ingests, *classifiers, api):
         service.stop()
+
+
+def relayed(classifiers: list[Service]) -> float:
+    """Return how many messages the living ones have sent to the topic of transitions."""
+    return sum(sum(each.metrics("outbox_relayed_total").values()) for each in classifiers)
 
 
 def change_membership(deployment: Deployment, classifiers: list[Service], turn: int) -> None:

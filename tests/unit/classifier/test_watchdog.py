@@ -1,14 +1,16 @@
 """When a classifier is given up: records lie there, and nothing moves."""
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 
 from services.classifier.claims import Claim
-from services.classifier.watchdog import watch
+from services.classifier.watchdog import EXIT_CODE, watch
 from services.classifier.worker import Worker
 from shared.instants import SECOND, Instant
 from shared.log.port import Entry, LogRecord
 from tests.fakes.log import InMemoryLog, InMemoryReader
+from tests.fixtures.processes import ended, spawn
 
 
 class Clock:
@@ -96,3 +98,20 @@ async def test_time_in_which_the_whole_process_stood_still_does_not_count() -> N
         assert not await turns(worker, clock, 10)
         clock.now += 3_600 * SECOND
         assert not await turns(worker, clock, 30)
+
+
+def test_giving_up_ends_the_process_with_a_code_and_what_every_task_was_doing() -> None:
+    script = (
+        "import asyncio\n"
+        "from services.classifier.watchdog import end_process\n"
+        "async def waits_for_ever():\n"
+        "    await asyncio.Event().wait()\n"
+        "async def main():\n"
+        "    waiting = asyncio.create_task(waits_for_ever())\n"
+        "    await asyncio.sleep(0)\n"
+        "    end_process()\n"
+        "asyncio.run(main())\n"
+    )
+    ran = ended(spawn([sys.executable, "-c", script]))
+    assert ran.code == EXIT_CODE
+    assert "waits_for_ever" in ran.err
