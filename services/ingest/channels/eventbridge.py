@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from services.ingest.channels.calls import INBOUND, OUTBOUND, Step, party, type_of
-from services.ingest.channels.contract import Delivery, Read
+from services.ingest.channels.contract import Delivery, Document, Read
 from services.ingest.channels.payloads import Payload, object_in
 from services.ingest.channels.vendor_events import (
     NO_TOUCHPOINT,
     UNKNOWN_EVENT,
     at_milliseconds,
-    document,
     event_id,
     own_ids,
     touchpoint,
@@ -86,7 +85,7 @@ def _connect(event: Payload, raw: bytes) -> Read:
             "reason": contact.text("disconnectReason"),
         },
     )
-    return document(item, raw)
+    return Document(item, raw)
 
 
 def _genesys(event: Payload, raw: bytes) -> Read:
@@ -117,7 +116,7 @@ def _genesys(event: Payload, raw: bytes) -> Read:
             "answered_by": told.text("userId"),
         },
     )
-    return document(item, raw)
+    return Document(item, raw)
 
 
 def _other_end(told: Payload, *, by_us: bool) -> JsonObject:

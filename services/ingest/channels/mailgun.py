@@ -7,14 +7,13 @@ time beside it.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from services.ingest.channels.contract import Delivery, Read
+from services.ingest.channels.contract import Delivery, Document, Read
 from services.ingest.channels.payloads import Payload, object_in
 from services.ingest.channels.vendor_events import (
     UNKNOWN_EVENT,
     at_seconds,
     attached,
     bare_address,
-    document,
     event_id,
     own_ids,
     texts,
@@ -50,7 +49,7 @@ def read_mailgun(delivery: Delivery) -> Iterator[Read]:
     body = object_in(delivery.body)
     event = body.inner("event-data") or body
     kind = _type(event)
-    yield UNKNOWN_EVENT if kind is None else document(_touchpoint(kind, event), delivery.body)
+    yield UNKNOWN_EVENT if kind is None else Document(_touchpoint(kind, event), delivery.body)
 
 
 def _type(event: Payload) -> str | None:

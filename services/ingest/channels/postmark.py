@@ -7,14 +7,13 @@ address that is entered there has a user and a password.
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from services.ingest.channels.contract import Delivery, Read
+from services.ingest.channels.contract import Delivery, Document, Read
 from services.ingest.channels.payloads import Payload, object_in
 from services.ingest.channels.vendor_events import (
     NO_TOUCHPOINT,
     UNKNOWN_EVENT,
     attached,
     bare_address,
-    document,
     event_id,
     own_ids,
     texts,
@@ -57,7 +56,7 @@ def read_postmark(delivery: Delivery) -> Iterator[Read]:
     record = object_in(delivery.body)
     name = record.text("RecordType") or ""
     if name in _KINDS:
-        yield document(_touchpoint(name, record), delivery.body)
+        yield Document(_touchpoint(name, record), delivery.body)
     else:
         yield NO_TOUCHPOINT if name in _OTHER_RECORDS else UNKNOWN_EVENT
 

@@ -7,7 +7,7 @@ members of SendGrid's own.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from services.ingest.channels.contract import Delivery, Read, Refused
+from services.ingest.channels.contract import Delivery, Document, Read, Refused
 from services.ingest.channels.payloads import Payload
 from services.ingest.channels.vendor_events import (
     NO_TOUCHPOINT,
@@ -15,7 +15,6 @@ from services.ingest.channels.vendor_events import (
     at_seconds,
     attached,
     bare_address,
-    document,
     event_id,
     events_in,
     own_ids,
@@ -96,7 +95,7 @@ def _read(event: Payload, raw: bytes) -> Read:
         properties=_properties(event),
         context={"ip": event.text("ip"), "user_agent": event.text("useragent")},
     )
-    return document(item, raw)
+    return Document(item, raw)
 
 
 def _properties(event: Payload) -> JsonObject:

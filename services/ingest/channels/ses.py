@@ -8,14 +8,13 @@ fetched before, and a subscription confirmed after, by whoever holds the adapter
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from services.ingest.channels.contract import Delivery, Read, Refused
+from services.ingest.channels.contract import Delivery, Document, Read, Refused
 from services.ingest.channels.payloads import Payload
 from services.ingest.channels.vendor_events import (
     NO_TOUCHPOINT,
     UNKNOWN_EVENT,
     attached,
     bare_address,
-    document,
     event_id,
     own_ids,
     touchpoint,
@@ -118,7 +117,7 @@ def _events(message: SnsMessage, raw: bytes) -> Iterator[Read]:
         yield _ambiguous(name, raw)
         return
     for recipient, about in recipients.items():
-        yield document(_touchpoint(message, event, kind, recipient, about), raw)
+        yield Document(_touchpoint(message, event, kind, recipient, about), raw)
 
 
 def _recipients(event: Payload, kind: _Kind) -> dict[str, Payload]:

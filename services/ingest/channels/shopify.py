@@ -7,13 +7,12 @@ order and nobody else: the order's number is an identifier, so that both are one
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from services.ingest.channels.contract import Delivery, Ignored, Read
+from services.ingest.channels.contract import Delivery, Document, Ignored, Read
 from services.ingest.channels.money import currency_code
 from services.ingest.channels.payloads import Payload, object_in
 from services.ingest.channels.vendor_events import (
     NO_TOUCHPOINT,
     UNKNOWN_EVENT,
-    document,
     event_id,
     own_ids,
     touchpoint,
@@ -61,7 +60,7 @@ def read_shopify(delivery: Delivery) -> Iterator[Read]:
         yield PRIVACY_REQUEST
     elif topic in _TOPICS:
         item = _TOPICS[topic](told)
-        yield document({**item, "event_id": _event_id(delivery, topic, told)}, delivery.body)
+        yield Document({**item, "event_id": _event_id(delivery, topic, told)}, delivery.body)
     else:
         yield NO_TOUCHPOINT if topic.startswith(_OTHER_TOPICS) else UNKNOWN_EVENT
 

@@ -9,13 +9,12 @@ order's.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from services.ingest.channels.contract import Delivery, Read
+from services.ingest.channels.contract import Delivery, Document, Read
 from services.ingest.channels.money import currency_code, major_units
 from services.ingest.channels.payloads import Payload, object_in
 from services.ingest.channels.vendor_events import (
     NO_TOUCHPOINT,
     UNKNOWN_EVENT,
-    document,
     event_id,
     touchpoint,
 )
@@ -62,7 +61,7 @@ def read_square(delivery: Delivery) -> Iterator[Read]:
         yield NO_TOUCHPOINT if name.startswith(_OTHER_EVENTS) else UNKNOWN_EVENT
         return
     item = _EVENTS[name](event)
-    yield NO_TOUCHPOINT if item is None else document(item, delivery.body)
+    yield NO_TOUCHPOINT if item is None else Document(item, delivery.body)
 
 
 def _payment(event: Payload) -> JsonObject | None:

@@ -7,7 +7,7 @@ that succeeded. Periods of a subscription are charges too: those are told by the
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from services.ingest.channels.contract import Delivery, Read
+from services.ingest.channels.contract import Delivery, Document, Read
 from services.ingest.channels.money import currency_code, major_units
 from services.ingest.channels.payloads import Payload, object_in
 from services.ingest.channels.vendor_events import (
@@ -15,7 +15,6 @@ from services.ingest.channels.vendor_events import (
     UNKNOWN_EVENT,
     at_seconds,
     attached,
-    document,
     event_id,
     own_ids,
     touchpoint,
@@ -48,7 +47,7 @@ def read_stripe(delivery: Delivery) -> Iterator[Read]:
         return
     identity: JsonObject = {"event_id": event_id("st", event.text("id"))}
     at = at_seconds(event.number("created"))
-    yield document({**item, **identity, "occurred_at": at}, delivery.body)
+    yield Document({**item, **identity, "occurred_at": at}, delivery.body)
 
 
 def _made(

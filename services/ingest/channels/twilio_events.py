@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from services.ingest.channels.calls import party
-from services.ingest.channels.contract import Delivery, Read, Refused
+from services.ingest.channels.contract import Delivery, Document, Read, Refused
 from services.ingest.channels.payloads import Payload
 from services.ingest.channels.twilio_taskrouter import STEPS, task_touchpoint
 from services.ingest.channels.vendor_events import (
     NO_TOUCHPOINT,
     NOBODY_NAMED,
     UNKNOWN_EVENT,
-    document,
     events_in,
     touchpoint,
 )
@@ -83,7 +82,7 @@ def _message(kind: str, event: Payload, raw: bytes) -> Read:
         },
         text=data.text("body"),
     )
-    return document(item, raw)
+    return Document(item, raw)
 
 
 def _task(name: str, event: Payload, raw: bytes) -> Read:
@@ -101,4 +100,4 @@ def _task(name: str, event: Payload, raw: bytes) -> Read:
     )
     occurred_at = told.text("timestamp") or event.text("time")
     item = task_touchpoint(STEPS[name], task, event_id=_event_id(event), occurred_at=occurred_at)
-    return NO_TOUCHPOINT if item is None else document(item, raw)
+    return NO_TOUCHPOINT if item is None else Document(item, raw)

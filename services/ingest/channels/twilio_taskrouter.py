@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from services.ingest.channels.calls import INBOUND, OUTBOUND, Step, party, type_of
-from services.ingest.channels.contract import Delivery, Read
+from services.ingest.channels.contract import Delivery, Document, Read
 from services.ingest.channels.payloads import Payload, form_in
 from services.ingest.channels.vendor_events import (
     NO_TOUCHPOINT,
     UNKNOWN_EVENT,
     at_milliseconds,
     at_seconds,
-    document,
     own_ids,
     touchpoint,
 )
@@ -70,7 +69,7 @@ def read_twilio_taskrouter(delivery: Delivery) -> Iterator[Read]:
         }
     )
     item = task_touchpoint(STEPS[name], task, event_id=form.text("Sid"), occurred_at=occurred_at)
-    yield NO_TOUCHPOINT if item is None else document(item, delivery.body)
+    yield NO_TOUCHPOINT if item is None else Document(item, delivery.body)
 
 
 def task_touchpoint(

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from services.ingest.channels.calls import INBOUND, OUTBOUND, Step, party, type_of
-from services.ingest.channels.contract import Delivery, Read
+from services.ingest.channels.contract import Delivery, Document, Read
 from services.ingest.channels.payloads import Payload, form_in
 from services.ingest.channels.vendor_events import (
     NO_TOUCHPOINT,
     NOBODY_NAMED,
     UNKNOWN_EVENT,
     at_mail_date,
-    document,
     event_id,
     touchpoint,
 )
@@ -80,4 +79,4 @@ def read_call(call: Payload, raw: bytes) -> Read:
             "answered_by": call.text("AnsweredBy"),
         },
     )
-    return document(item, raw)
+    return Document(item, raw)

@@ -6,7 +6,7 @@ from datetime import UTC
 from email.utils import parseaddr, parsedate_to_datetime
 from typing import Final
 
-from services.ingest.channels.contract import Document, Ignored, Refused
+from services.ingest.channels.contract import Ignored, Refused
 from services.ingest.channels.payloads import Payload
 from shared.acceptance.bodies import split
 from shared.acceptance.limits import LONGEST_NAME
@@ -148,11 +148,6 @@ def attached(told: JsonObject) -> JsonObject:
 def texts(values: list[JsonValue]) -> list[JsonValue] | None:
     """Return the texts among *values*; None if there are none."""
     return [value for value in values if isinstance(value, str)] or None
-
-
-def document(item: JsonObject, raw: bytes) -> Document:
-    """Return *item*, with what the vendor sent for it."""
-    return Document(item, raw)
 
 
 def events_in(body: bytes) -> Iterator[tuple[Payload, bytes] | Refused]:

@@ -8,12 +8,11 @@ whoever set it up wrote: a touchpoint in the native form is taken as it is.
 from collections.abc import Iterator
 from typing import Final
 
-from services.ingest.channels.contract import Delivery, Read
+from services.ingest.channels.contract import Delivery, Document, Read
 from services.ingest.channels.payloads import Payload, object_in
 from services.ingest.channels.vendor_events import (
     NO_TOUCHPOINT,
     UNKNOWN_EVENT,
-    document,
     event_id,
     touchpoint,
 )
@@ -43,7 +42,7 @@ def read_zendesk(delivery: Delivery) -> Iterator[Read]:
     if name.startswith(_PREFIX):
         yield _read(name.removeprefix(_PREFIX), event, delivery.body)
     elif event.at("customer") is not None:
-        yield document(dict(event.items()), delivery.body)
+        yield Document(dict(event.items()), delivery.body)
     else:
         yield UNKNOWN_EVENT
 
@@ -55,7 +54,7 @@ def _read(name: str, event: Payload, raw: bytes) -> Read:
     if kind is None:
         known = name.startswith(("ticket.", "user.", "organization.", "messaging_ticket."))
         return NO_TOUCHPOINT if known else UNKNOWN_EVENT
-    return document(_ticket(kind, event), raw)
+    return Document(_ticket(kind, event), raw)
 
 
 def _ticket_type(name: str, event: Payload) -> str | None:
@@ -125,4 +124,4 @@ def _user(name: str, event: Payload, raw: bytes) -> Read:
         channel=Channel.CONTACT_CENTER,
         traits={"name": user.text("name")},
     )
-    return document(item, raw)
+    return Document(item, raw)
