@@ -9,9 +9,11 @@ from shared.http.asgi import Headers, header_text, respond
 from shared.sources import Source
 
 ALLOWED_HEADERS: Final = (
-    b"authorization, content-type, anonymousid, sentat, x-retry-count, x-write-key"
+    b"authorization, content-type, anonymousid, sentat, x-retry-count, x-write-key, "
+    b"rsa-retry-attempt, rsa-retry-reason, rsa-since-first-attempt, rsa-since-last-attempt, "
+    b"rsa-recovered"
 )
-"""What SDKs send; a ``*`` would not cover Authorization."""
+"""What SDKs send, some only when they try again; a ``*`` would not cover Authorization."""
 
 _PREFLIGHT: Final = (
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),

@@ -235,6 +235,7 @@ class TestPages:
         listed = answer.headers["access-control-allow-headers"].split(", ")
         for name in ("authorization", "content-type", "anonymousid", "sentat", "x-retry-count"):
             assert name in listed
+        assert "rsa-retry-attempt" in listed, "RudderStack's SDK adds it when it tries again"
         assert "GET" in answer.headers["access-control-allow-methods"]
         assert answer.headers["access-control-max-age"] == "86400"
 
