@@ -55,13 +55,17 @@ def customer_document(
         journey: The customer's whole journey.
     """
     known = list(links)
+    joined = [row for row in known if not row["refused"]]
+    refused = [row for row in known if row["refused"]]
     return {
         "customer_id": str(head.customer_id),
         "identifiers": [_identifier(row) for row in identifiers],
         **profile_members(head.profile),
         "journey": {name: journey[name] for name in JOURNEY_MEMBERS},
-        "links": [link_document(row) for row in known if not row["refused"]],
-        "conflicts": [link_document(row) for row in known if row["refused"]],
+        "links": [link_document(row) for row in joined],
+        "links_total": joined[0]["total"] if joined else 0,
+        "conflicts": [link_document(row) for row in refused],
+        "conflicts_total": refused[0]["total"] if refused else 0,
         "bars": [bar_document(row) for row in bars],
     }
 

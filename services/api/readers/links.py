@@ -7,20 +7,27 @@ import asyncpg
 
 from shared.identity.links import Pair
 
+MOST: Final = 500
+"""Links, and as many conflicts, of one customer in an answer: a kiosk has tens of thousands."""
+
 _LINKS: Final = """
-SELECT l.id, l.effective_at, l.source, l.event_id, l.seen, l.refused, l.reason, l.actor,
+SELECT l.id, l.effective_at, l.source, l.event_id, l.seen, l.refused, l.reason, l.actor, l.total,
        a.kind AS a_kind, a.value AS a_value, b.kind AS b_kind, b.value AS b_value,
        a.customer_id AS a_customer, b.customer_id AS b_customer,
        EXISTS (SELECT FROM bars WHERE bars.a_id = l.a_id AND bars.b_id = l.b_id
                                   AND lifted_at IS NULL) AS barred
-  FROM (SELECT DISTINCT ON (a_id, b_id) * FROM links
-         WHERE {which}
-         ORDER BY a_id, b_id, effective_at, source, event_id) l
+  FROM (SELECT earliest.*, count(*) OVER (PARTITION BY refused) AS total,
+               row_number() OVER (PARTITION BY refused
+                                  ORDER BY effective_at, source, event_id, id) AS place
+          FROM (SELECT DISTINCT ON (a_id, b_id) * FROM links
+                 WHERE {which}
+                 ORDER BY a_id, b_id, effective_at, source, event_id) earliest) l
   JOIN identifiers a ON a.id = l.a_id
   JOIN identifiers b ON b.id = l.b_id
+ WHERE l.place <= {most}
  ORDER BY l.effective_at, l.source, l.event_id, l.id
 """
-_AT: Final = _LINKS.format(which="a_id = ANY($1::bigint[]) OR b_id = ANY($1::bigint[])")
+_AT: Final = _LINKS.format(which="a_id = ANY($1::bigint[]) OR b_id = ANY($1::bigint[])", most=MOST)
 _BARS: Final = """
 SELECT bars.id, bars.recorded_at, bars.reason, bars.actor,
        a.kind AS a_kind, a.value AS a_value, b.kind AS b_kind, b.value AS b_value,
@@ -40,7 +47,9 @@ SELECT {column} FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
   JOIN identifiers a ON a.kind = wanted.a_kind AND a.value = wanted.a_value
   JOIN identifiers b ON b.kind = wanted.b_kind AND b.value = wanted.b_value
 """
-_BETWEEN: Final = _LINKS.format(which=f"(a_id, b_id) IN ({_IDS.format(column='a.id, b.id')})")
+_BETWEEN: Final = _LINKS.format(
+    which=f"(a_id, b_id) IN ({_IDS.format(column='a.id, b.id')})", most=MOST
+)
 _BARS_BETWEEN: Final = _BARS.format(
     which=f"(bars.a_id, bars.b_id) IN ({_IDS.format(column='a.id, b.id')})"
 )
@@ -49,7 +58,10 @@ _BARS_BETWEEN: Final = _BARS.format(
 async def read_links(
     connection: asyncpg.Connection, identifier_ids: Sequence[int]
 ) -> list[asyncpg.Record]:
-    """Return the earliest link of each pair that has one of the identifiers, in order of time."""
+    """Return the earliest link of each pair that has one of the identifiers, in order of time.
+
+    They are MOST that are refused and MOST others; ``total`` says how many there are of each.
+    """
     rows: list[asyncpg.Record] = await connection.fetch(_AT, identifier_ids)
     return rows
 

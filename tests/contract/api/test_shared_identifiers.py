@@ -2,6 +2,7 @@
 
 from prometheus_client import REGISTRY
 
+from services.api.readers.links import MOST
 from services.classifier.alarms import Alarms
 from shared.identity.customers import SHARED_ABOVE
 from shared.identity.identifiers import identifier_id
@@ -36,3 +37,15 @@ async def test_the_metric_and_the_log_tell_of_them(classified: Classified) -> No
     await classified.feed(*logins(SHARED_ABOVE + 2))
     assert await alarms.look() == 1
     assert REGISTRY.get_sample_value("identity_shared_identifiers") == 1
+
+
+async def test_of_a_kiosks_conflicts_the_first_are_shown_and_all_are_counted(
+    classified: Classified,
+) -> None:
+    await classified.feed(*logins(MOST + 12))
+    first = await classified.get("/v1/customers/user_id:u000")
+    conflicts = first["conflicts"]
+    assert isinstance(conflicts, list)
+    assert (len(conflicts), first["conflicts_total"]) == (MOST, MOST + 11)
+    assert conflicts[0]["event_id"] == "l1"
+    assert first["links_total"] == 1
