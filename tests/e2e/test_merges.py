@@ -12,13 +12,14 @@ import httpx
 
 from shared.instants import rfc3339
 from tests.fixtures.crowds import crowd
-from tests.fixtures.processes import within
+from tests.fixtures.processes import COMMAND, ended, spawn, within
 from tests.fixtures.product import Product
 
 LONG: Final = bool(os.environ.get("LONG_RUNS"))
 MERGES: Final = 500 if LONG else 15
 UNLINKS: Final = 50 if LONG else 5
 PAGE: Final = 500
+PATIENCE_SECONDS: Final = 900.0
 
 
 def test_merges_and_unlinks_in_random_order_verify(product: Product) -> None:
@@ -28,17 +29,19 @@ def test_merges_and_unlinks_in_random_order_verify(product: Product) -> None:
         _tell_a_crowd(product)
     with product.client() as client:
         done = _merge_at_random(client, random.Random(1))
-    verified = product.run("verify")
+    verifying = spawn([COMMAND, "verify", "--data", product.data])
+    verified = ended(verifying, seconds=PATIENCE_SECONDS)
     assert (verified.code, "differences 0" in verified.out) == (0, True), verified
     sys.stdout.write(f"{done}; {verified.out.strip().splitlines()[-1]}\n")
 
 
 def _play_the_demo(product: Product) -> None:
-    played = product.run("demo")
+    playing = spawn([COMMAND, "demo", "--data", product.data])
+    played = ended(playing, seconds=PATIENCE_SECONDS)
     assert played.code == 0, played
     with product.client() as client:
         within(
-            300,
+            PATIENCE_SECONDS,
             lambda: client.get("/v1/ledger").json()["total"]["pending"] == 0,
             lambda: client.get("/v1/ledger").text,
         )
