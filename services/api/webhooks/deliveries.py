@@ -48,6 +48,9 @@ WITH hook AS (
            next.customer_id, next.type, $2, $2
       FROM next, hook
      WHERE next.type = ANY(hook.events)
+       -- Told under the keys of all whom it concerns; an endpoint hears it once.
+       AND (next.type <> 'customer.merged' OR next.customer_id::text = next.data ->> 'into')
+       AND (next.type <> 'customer.split' OR next.customer_id::text = next.data ->> 'from')
        AND (next.type NOT IN ('journey.transition', 'journey.transition_retracted')
             OR (next.data ->> 'decided_at')::timestamptz - (next.data ->> 'at')::timestamptz
                <= make_interval(secs => hook.max_age))

@@ -118,3 +118,12 @@ def test_a_store_is_asked_for_one_ring_after_the_other() -> None:
     found.extend([link(TABLET, MAIL, 3)], NO_BARS)
     assert found.frontier == frozenset()
     assert found.members == {ANA, TABLET, PHONE, MAIL}
+
+
+def test_whoever_is_taken_in_brings_all_that_links_connect_with_them() -> None:
+    found = neighbourhood([ANA], [], NO_BARS, POLICY)
+    assert found.frontier == frozenset()
+    found.add([BEN, ANA])
+    assert found.frontier == {BEN}
+    found.extend([link(BEN, TABLET, 1)], NO_BARS)
+    assert found.members == {ANA, BEN, TABLET}
