@@ -13,14 +13,18 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
+from statistics import median
 from typing import Final
 
+import asyncpg
+import msgspec
 from fastapi import FastAPI
 from starlette.types import Message, Scope
 
+from services.api.readers.timeline_statements import TOUCHPOINTS
 from services.standalone.postgres import running_postgres
 from shared.http.front import Front
-from shared.instants import HOUR, MINUTE
+from shared.instants import EARLIEST, HOUR, LATEST, MINUTE, datetime_of
 from shared.storage.migrate import upgrade
 from tests.fixtures.served_api import NOW, START, served_api
 from tests.fixtures.told import Told
@@ -111,9 +115,31 @@ async def measure(title: str, app: Front, paths: list[str]) -> None:
     )
 
 
+async def print_database_time(connection: asyncpg.Connection) -> None:
+    """Print how long PostgreSQL works on a page of touchpoints, by how many identifiers it is of.
+
+    Both customers have as many touchpoints for each identifier, and the page is as long.
+    """
+    for title, name in (("one identifier", f"u_{MANY}"), ("50 identifiers", "many")):
+        ids = await connection.fetchval(
+            "SELECT array_agg(id) FROM identifiers WHERE customer_id ="
+            " (SELECT customer_id FROM identifiers WHERE kind = 'user_id' AND value = $1)",
+            name,
+        )
+        bounds = (datetime_of(LATEST), "", "", datetime_of(EARLIEST), datetime_of(LATEST))
+        arguments = (ids, *bounds, datetime_of(LATEST), None, None, 51)
+        taken = []
+        for _ in range(21):
+            plan = await connection.fetchval(
+                f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {TOUCHPOINTS['desc']}", *arguments
+            )
+            taken.append(msgspec.json.decode(plan)[0]["Execution Time"])
+        print(f"PostgreSQL, page of 50 touchpoints, {title:<24} {median(taken):7.2f} ms")
+
+
 @asynccontextmanager
 async def filled() -> AsyncGenerator[FastAPI]:
-    """Yield the API over a database that holds the history."""
+    """Yield the API over a database that holds the history, and print what the database takes."""
     with tempfile.TemporaryDirectory() as folder:
         async with running_postgres(Path(folder) / "postgres", progress=print) as postgres:
             await upgrade(postgres.dsn)
@@ -131,6 +157,7 @@ async def filled() -> AsyncGenerator[FastAPI]:
                 await served.histories.store(*told, *login, recorded_at=NOW)
                 await served.histories.connection.execute("VACUUM ANALYZE")
                 print(f"{len(told) + len(login):,} touchpoints of {CUSTOMERS:,} identifiers")
+                await print_database_time(served.histories.connection)
                 yield served.app
 
 

@@ -10,7 +10,24 @@ from typing import Final
 from services.api.readers.customers import HEAD_BY_ID, HEAD_BY_IDENTIFIER
 from services.api.timeline import LAST_TEXT, Kind, Order
 
+# A page of many identifiers would read a whole page of each. The few at the top of each show how
+# far back the page can reach at most: of what is behind that, nothing is read.
 _TOUCHPOINTS: Final = """
+WITH reach AS (
+    SELECT top.effective_at
+      FROM unnest($1::bigint[]) AS owner (id)
+     CROSS JOIN LATERAL (
+           SELECT effective_at FROM touchpoints
+            WHERE identifier_id = owner.id
+              AND (effective_at, source, event_id) {behind} ($2, $3, $4)
+              AND effective_at >= $5 AND effective_at < $6
+              AND recorded_at <= $7
+              AND ($8::text[] IS NULL OR channel = ANY($8))
+              AND ($9::text[] IS NULL OR type = ANY($9))
+            ORDER BY effective_at {order}, source {order}, event_id {order}
+            LIMIT CASE WHEN cardinality($1::bigint[]) > 1
+                       THEN 2 * $10 / cardinality($1::bigint[]) + 1 ELSE 0 END) top
+     ORDER BY effective_at {order} OFFSET $10 - 1 LIMIT 1)
 SELECT effective_at, received_at, occurred_at, sent_at, source, event_id, channel, type, body, text,
        claims.topic, claims.partition, log_offset
   FROM (SELECT own.*
@@ -22,6 +39,7 @@ SELECT effective_at, received_at, occurred_at, sent_at, source, event_id, channe
                 WHERE identifier_id = owner.id
                   AND (effective_at, source, event_id) {behind} ($2, $3, $4)
                   AND effective_at >= $5 AND effective_at < $6
+                  AND effective_at {within} coalesce((SELECT effective_at FROM reach), {end})
                   AND recorded_at <= $7
                   AND ($8::text[] IS NULL OR channel = ANY($8))
                   AND ($9::text[] IS NULL OR type = ANY($9))
@@ -77,10 +95,17 @@ _LINKED: Final = """EXISTS (
                       AND l.recorded_at <= $2)"""
 
 
+_SPELT: Final = {"last": LAST_TEXT, "linked": _LINKED}
+
+
 def _both_orders(statement: str) -> dict[Order, str]:
     return {
-        "desc": statement.format(behind="<", order="DESC", last=LAST_TEXT, linked=_LINKED),
-        "asc": statement.format(behind=">", order="ASC", last=LAST_TEXT, linked=_LINKED),
+        "desc": statement.format(
+            behind="<", order="DESC", within=">=", end="'-infinity'::timestamptz", **_SPELT
+        ),
+        "asc": statement.format(
+            behind=">", order="ASC", within="<=", end="'infinity'::timestamptz", **_SPELT
+        ),
     }
 
 

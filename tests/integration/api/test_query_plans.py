@@ -93,9 +93,10 @@ async def test_a_page_reads_no_more_of_each_identifier_than_it_can_show(
     await connection.execute(f"PREPARE page AS {statement}")
     found = scans_of(await page_plan(connection, at, ""))
     touched = [scan for scan in found if scan.table == "touchpoints"]
-    assert [(scan.kind, scan.index) for scan in touched] == [("Index Scan", "touchpoints_in_order")]
-    assert touched[0].loops == IDENTIFIERS
-    assert touched[0].rows <= IDENTIFIERS * LIMIT
+    assert {scan.index for scan in touched} == {"touchpoints_in_order"}
+    assert {scan.kind for scan in touched} <= {"Index Scan", "Index Only Scan"}
+    assert [scan.loops for scan in touched] == [IDENTIFIERS, IDENTIFIERS]
+    assert sum(scan.rows for scan in touched) <= 4 * (IDENTIFIERS + LIMIT)
 
 
 async def test_a_page_in_the_middle_begins_there_and_not_at_the_end(
@@ -105,8 +106,8 @@ async def test_a_page_in_the_middle_begins_there_and_not_at_the_end(
     connection = histories.connection
     await connection.execute(f"PREPARE page AS {TOUCHPOINTS['desc']}")
     plan = await page_plan(connection, "2025-03-01 12:10:00+00", "web")
-    (touched,) = [scan for scan in scans_of(plan) if scan.table == "touchpoints"]
-    assert touched.rows <= IDENTIFIERS * 11
+    touched = [scan for scan in scans_of(plan) if scan.table == "touchpoints"]
+    assert all(scan.rows <= IDENTIFIERS * 11 for scan in touched)
     assert "Rows Removed by Filter" not in plan or '"Rows Removed by Filter": 0' in plan
 
 
