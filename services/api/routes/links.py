@@ -1,7 +1,8 @@
 """Links by hand, and taking links back: who is one customer, decided by a person."""
 
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Annotated, TypeAlias
+from uuid import UUID
 
 import asyncpg
 from fastapi import APIRouter, Query, Request, Response
@@ -21,8 +22,10 @@ from shared.errors import Fault, Invalid
 from shared.identity.links import Pair, pair_of
 from shared.keys import Principal
 from shared.touchpoints import JsonObject
+from shared.upkeep.active_models import ActiveModels
 from shared.upkeep.acts import (
     Done,
+    Hand,
     link_by_hand,
     relink_pair,
     unlink_identifier,
@@ -32,6 +35,7 @@ from shared.upkeep.acts import (
 router = APIRouter(tags=["links"])
 
 Admin = Annotated[Principal, ADMIN]
+Change: TypeAlias = Callable[[asyncpg.Connection, ActiveModels, UUID, Hand], Awaitable[Done]]
 
 
 @router.post("/v1/links", status_code=201)
@@ -56,12 +60,7 @@ async def take_link_back(
     body: Reasoned | None = None,
 ) -> Response:
     """Bar the pair of a link: every link between the two, past and future, is void."""
-    resources, wanted = resources_of(request), id_in(link_id, "link")
-    hand = hand_of(admin, _reason(body))
-    done = await carried_out(
-        resources, lambda connection: unlink_pair(connection, resources.active, wanted, hand)
-    )
-    return await _link_answer(resources, done)
+    return await _changed(resources_of(request), link_id, unlink_pair, hand_of(admin, _why(body)))
 
 
 @router.post("/v1/links/{link_id}/relink")
@@ -73,12 +72,7 @@ async def restore_link(
     body: Reasoned | None = None,
 ) -> Response:
     """Lift the bar on the pair of a link: its links count again, as if it had never been set."""
-    resources, wanted = resources_of(request), id_in(link_id, "link")
-    hand = hand_of(admin, _reason(body))
-    done = await carried_out(
-        resources, lambda connection: relink_pair(connection, resources.active, wanted, hand)
-    )
-    return await _link_answer(resources, done)
+    return await _changed(resources_of(request), link_id, relink_pair, hand_of(admin, _why(body)))
 
 
 @router.post("/v1/customers/{ref}/unlink")
@@ -110,6 +104,14 @@ async def take_identifier_out(
     return json_answer(content)
 
 
+async def _changed(resources: Resources, link_id: str, change: Change, hand: Hand) -> Response:
+    wanted = id_in(link_id, "link")
+    done = await carried_out(
+        resources, lambda connection: change(connection, resources.active, wanted, hand)
+    )
+    return await _link_answer(resources, done)
+
+
 async def _link_answer(resources: Resources, done: Done, *, status: int = 200) -> Response:
     async with reading(resources.engine) as connection:
         [row] = await read_links_between(connection, done.pairs)
@@ -126,7 +128,7 @@ def _customers(rows: Iterable[asyncpg.Record]) -> JsonObject:
     }
 
 
-def _reason(body: Reasoned | None) -> str:
+def _why(body: Reasoned | None) -> str:
     return "" if body is None else body.reason
 
 
