@@ -143,8 +143,9 @@ async def test_a_page_with_its_customer_reads_by_indexes_only(
         f" 'infinity', {times}, {behind}, '', 51)"
     )
     found = scans_of(plan)
-    (touched,) = [scan for scan in found if scan.table == "touchpoints"]
-    assert (touched.kind, touched.index) == ("Index Scan", "touchpoints_in_order")
-    assert touched.rows <= LIMIT
+    touched = [scan for scan in found if scan.table == "touchpoints"]
+    assert {scan.index for scan in touched} == {"touchpoints_in_order"}
+    assert {scan.kind for scan in touched} <= {"Index Scan", "Index Only Scan"}
+    assert sum(scan.rows for scan in touched) <= LIMIT
     by_index = {scan.table for scan in found if scan.kind != "Seq Scan"}
     assert {"identifiers", "touchpoints", "transitions", "links"} <= by_index
