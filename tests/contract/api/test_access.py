@@ -9,6 +9,7 @@ OPEN = {"/v1/health"}
 ADMIN = {"/v1/sources", "/v1/keys", "/v1/sources/{name}", "/v1/keys/{key_id}", "/v1/demo"}
 ADMIN_BELOW = ("/v1/webhooks", "/v1/links")
 ALSO_READABLE = {
+    "/v1/policy": {Scope.ADMIN},
     "/v1/models": {Scope.MODELS_WRITE},
     "/v1/models/{version}": {Scope.MODELS_WRITE},
     "/v1/quarantine": {Scope.QUARANTINE_WRITE},
@@ -19,6 +20,7 @@ ENDLESS = {"/v1/stream": {"cursor": "none of ours"}}
 """What makes a route end that goes on for as long as the reader stays."""
 
 WRITES = {
+    ("PUT", "/v1/policy"): Scope.ADMIN,
     ("POST", "/v1/models"): Scope.MODELS_WRITE,
     ("POST", "/v1/models/{version}/activate"): Scope.MODELS_WRITE,
     ("POST", "/v1/quarantine/redrive"): Scope.QUARANTINE_WRITE,
