@@ -87,6 +87,18 @@ def open_data_folder(path: Path) -> Generator[DataFolder]:
                 _write_versions(folder)
 
 
+def is_held(path: Path) -> bool:
+    """Tell whether a process uses the data folder at *path* now."""
+    try:
+        with DataFolder(path.absolute()).lock.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 @contextmanager
 def _held(folder: DataFolder) -> Generator[None]:
     try:

@@ -105,6 +105,20 @@ async def running_postgres(
             yield address
 
 
+def running_address(folder: Path) -> PostgresAddress:
+    """Return where the PostgreSQL that another process runs on *folder* answers.
+
+    Raises:
+        SetupError: none runs there.
+    """
+    cluster = PostgresCluster.at(folder)
+    try:
+        directory = cluster.socket_link.readlink()
+    except OSError as error:
+        raise SetupError(f"no PostgreSQL runs on {folder}: {error.strerror}") from error
+    return PostgresAddress(directory, PORT, ROLE, cluster.password(), DATABASE)
+
+
 @contextmanager
 def _socket_directory(cluster: PostgresCluster, account: PostgresAccount) -> Iterator[Path]:
     """Yield a fresh private directory with a short path, and remove it on the way out.
