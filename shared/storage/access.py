@@ -199,7 +199,7 @@ async def create_key(
 async def list_keys(connection: AsyncConnection) -> list[StoredKey]:
     """Return all keys, also revoked and expired ones, in the order they were made."""
     found = await connection.execute(select(keys).order_by(keys.c.created_at, keys.c.id))
-    return [_stored_key(row) for row in found.mappings()]
+    return [stored_key_of(row) for row in found.mappings()]
 
 
 async def revoke_key(connection: AsyncConnection, key_id: str, *, now: Instant) -> StoredKey:
@@ -217,7 +217,7 @@ async def revoke_key(connection: AsyncConnection, key_id: str, *, now: Instant) 
         )
         row = revoked.mappings().one_or_none()
         if row is not None:
-            return _stored_key(row)
+            return stored_key_of(row)
     raise NotFound("there is no key of that id")
 
 
@@ -249,7 +249,8 @@ def _stored_source(row: RowMapping) -> StoredSource:
     )
 
 
-def _stored_key(row: RowMapping) -> StoredKey:
+def stored_key_of(row: RowMapping) -> StoredKey:
+    """Return the key that a row of ``keys`` holds."""
     return StoredKey(
         id=row["id"],
         kind=KeyKind(row["kind"]),

@@ -5,18 +5,23 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from services.api.answers import NO_STORE, json_answer
-from services.api.bodies import NewKey
+from services.api.bodies import NewKey, Rotation
 from services.api.guards import ADMIN
 from services.api.parameters import NoParameters
 from services.api.references import Segment, name_in
 from services.api.resources import resources_of
 from services.api.transactions import writing
-from shared.instants import Instant, rfc3339
+from shared.instants import HOUR, Instant, rfc3339
 from shared.key_requests import KeyRequest, parse_scopes
+from shared.keys import Principal
 from shared.storage.access import StoredKey, create_key, list_keys, revoke_key
+from shared.storage.access_acts import record_key_act
+from shared.storage.key_rotation import rotate_key
 from shared.touchpoints import JsonObject
 
 router = APIRouter(tags=["keys"], dependencies=[ADMIN])
+
+Admin = Annotated[Principal, ADMIN]
 
 
 @router.get("/v1/keys")
@@ -28,7 +33,9 @@ async def read_keys(request: Request, _: Annotated[NoParameters, Query()]) -> Re
 
 
 @router.post("/v1/keys", status_code=201)
-async def make_key(request: Request, body: NewKey, _: Annotated[NoParameters, Query()]) -> Response:
+async def make_key(
+    request: Request, body: NewKey, admin: Admin, _: Annotated[NoParameters, Query()]
+) -> Response:
     """Make a key; its text is in this answer and nowhere else."""
     resources = resources_of(request)
     wanted = KeyRequest(
@@ -38,8 +45,10 @@ async def make_key(request: Request, body: NewKey, _: Annotated[NoParameters, Qu
         scopes=parse_scopes(body.scopes),
         expires_at=body.expires_at,
     )
+    now = resources.clock()
     async with writing(resources.engine) as connection:
-        made = await create_key(connection, wanted, pepper=resources.pepper, now=resources.clock())
+        made = await create_key(connection, wanted, pepper=resources.pepper, now=now)
+        await record_key_act(connection, admin.actor, "key.made", made.id, now=now)
     content = {
         "id": made.id,
         "key": made.text,
@@ -53,13 +62,47 @@ async def make_key(request: Request, body: NewKey, _: Annotated[NoParameters, Qu
 
 @router.delete("/v1/keys/{key_id}", status_code=204)
 async def take_back_key(
-    request: Request, key_id: Segment, _: Annotated[NoParameters, Query()]
+    request: Request, key_id: Segment, admin: Admin, _: Annotated[NoParameters, Query()]
 ) -> Response:
     """Revoke a key for ever; it stops working everywhere within 30 seconds."""
     resources = resources_of(request)
+    now = resources.clock()
     async with writing(resources.engine) as connection:
-        await revoke_key(connection, name_in(key_id), now=resources.clock())
+        revoked = await revoke_key(connection, name_in(key_id), now=now)
+        await record_key_act(connection, admin.actor, "key.revoked", revoked.id, now=now)
     return Response(status_code=204)
+
+
+@router.post("/v1/keys/{key_id}/rotate", status_code=201)
+async def rotate(
+    request: Request,
+    key_id: Segment,
+    admin: Admin,
+    _: Annotated[NoParameters, Query()],
+    body: Rotation | None = None,
+) -> Response:
+    """Make a key with the same rights, shown once; the old one works on for a day, or as asked."""
+    resources = resources_of(request)
+    now = resources.clock()
+    hours = (Rotation() if body is None else body).overlap_hours
+    async with writing(resources.engine) as connection:
+        made, former = await rotate_key(
+            connection,
+            name_in(key_id),
+            pepper=resources.pepper,
+            now=now,
+            overlap=round(hours * HOUR),
+        )
+        details: JsonObject = {"follows": former.id}
+        await record_key_act(
+            connection, admin.actor, "key.rotated", made.id, now=now, details=details
+        )
+    content = {
+        "id": made.id,
+        "key": made.text,
+        "replaces": {"id": former.id, "expires_at": _time(former.expires_at)},
+    }
+    return json_answer(content, status=201, headers=NO_STORE)
 
 
 def _document(key: StoredKey) -> JsonObject:

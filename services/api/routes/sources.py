@@ -12,11 +12,15 @@ from services.api.references import Segment, name_in
 from services.api.resources import resources_of
 from services.api.transactions import writing
 from shared.instants import rfc3339
+from shared.keys import Principal
 from shared.source_documents import document_of
 from shared.storage.access import StoredSource, create_source, list_sources, update_source
+from shared.storage.access_acts import record_source_act
 from shared.touchpoints import JsonObject
 
 router = APIRouter(tags=["sources"], dependencies=[ADMIN])
+
+Admin = Annotated[Principal, ADMIN]
 
 
 @router.get("/v1/sources")
@@ -29,19 +33,27 @@ async def read_sources(request: Request, _: Annotated[NoParameters, Query()]) ->
 
 @router.post("/v1/sources", status_code=201)
 async def make_source(
-    request: Request, body: NewSource, _: Annotated[NoParameters, Query()]
+    request: Request, body: NewSource, admin: Admin, _: Annotated[NoParameters, Query()]
 ) -> Response:
     """Make a source."""
     resources = resources_of(request)
     now = resources.clock()
     async with writing(resources.engine) as connection:
         made = await create_source(connection, body.name, body.channel, body.settings, now=now)
+        settings = body.settings or {}
+        await record_source_act(
+            connection, admin.actor, "source.made", body.name, now=now, settings=settings
+        )
     return json_answer(_document(made), status=201)
 
 
 @router.patch("/v1/sources/{name}")
 async def change_source(
-    request: Request, name: Segment, body: ChangedSource, _: Annotated[NoParameters, Query()]
+    request: Request,
+    name: Segment,
+    body: ChangedSource,
+    admin: Admin,
+    _: Annotated[NoParameters, Query()],
 ) -> Response:
     """Change a source; settings that are not given stay as they are."""
     resources = resources_of(request)
@@ -49,6 +61,10 @@ async def change_source(
     async with writing(resources.engine) as connection:
         changed = await update_source(
             connection, name_in(name), channel=body.channel, settings=body.settings, now=now
+        )
+        settings, known = body.settings or {}, changed.source.name
+        await record_source_act(
+            connection, admin.actor, "source.changed", known, now=now, settings=settings
         )
     return json_answer(_document(changed))
 

@@ -15,9 +15,12 @@ from services.api.references import Segment, name_in
 from services.api.releases import hand_in, put_in_force
 from services.api.resources import resources_of
 from services.api.transactions import reading
+from shared.keys import Principal
 from shared.touchpoints import JsonObject
 
 router = APIRouter(tags=["models"])
+
+Writer = Annotated[Principal, MODELS_WRITE]
 
 _DOCUMENT: Final[JsonObject] = {
     "requestBody": {
@@ -39,20 +42,27 @@ async def read_models(request: Request, _: Annotated[NoParameters, Query()]) -> 
     return json_answer({"items": [_summary(row) for row in rows]})
 
 
-@router.post("/v1/models", status_code=201, dependencies=[MODELS_WRITE], openapi_extra=_DOCUMENT)
-async def hand_in_model(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
+@router.post("/v1/models", status_code=201, openapi_extra=_DOCUMENT)
+async def hand_in_model(
+    request: Request, writer: Writer, _: Annotated[NoParameters, Query()]
+) -> Response:
     """Store a stage model as a draft; of a known version, replace label, title, goal, examples."""
-    model, stored = await hand_in(resources_of(request), await request.body())
+    model, stored = await hand_in(resources_of(request), await request.body(), actor=writer.actor)
     content = {"version": model.version, "key": model.key, "state": stored.state}
     return json_answer(content, status=201 if stored.is_new else 200)
 
 
-@router.post("/v1/models/{version}/activate", dependencies=[MODELS_WRITE])
+@router.post("/v1/models/{version}/activate")
 async def activate_model(
-    request: Request, version: Segment, asked: Annotated[ActivationParameters, Query()]
+    request: Request,
+    version: Segment,
+    writer: Writer,
+    asked: Annotated[ActivationParameters, Query()],
 ) -> Response:
     """Fold all history under a version, then put it in force; 202 while that goes on."""
-    row = await put_in_force(resources_of(request), name_in(version), patience=asked.timeout)
+    row = await put_in_force(
+        resources_of(request), name_in(version), patience=asked.timeout, actor=writer.actor
+    )
     return json_answer(_summary(row), status=202 if row["state"] == "activating" else 200)
 
 

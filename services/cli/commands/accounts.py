@@ -14,9 +14,10 @@ from services.cli.connection import DEFAULT_DATA, Data, Key, Target, Url, ask, c
 from services.cli.tables import plain, print_table
 from shared.clock import wall_clock
 from shared.errors import Fault, Invalid, SetupError
-from shared.instants import rfc3339
+from shared.instants import Instant, rfc3339
 from shared.key_requests import KeyRequest, parse_scopes
 from shared.storage import access
+from shared.storage.access_acts import record_key_act, record_source_act
 from shared.storage.engine import open_engine
 from shared.touchpoints import JsonObject, JsonValue
 
@@ -38,6 +39,8 @@ Pepper = Annotated[
 Settings = Annotated[str | None, typer.Option("--settings", help="a JSON object")]
 Channel = Annotated[str, typer.Option("--channel", help="of touchpoints that name none")]
 NOTHING: Final = "-"
+COMMAND: Final = "command"
+"""Who acts in the database itself, as the audit names them."""
 
 
 @keys.command("create")
@@ -60,7 +63,9 @@ def create_key(
         secret = _pepper(pepper)
 
         async def create(connection: AsyncConnection) -> tuple[str, str]:
-            minted = await access.create_key(connection, wanted, pepper=secret, now=wall_clock())
+            now = wall_clock()
+            minted = await access.create_key(connection, wanted, pepper=secret, now=now)
+            await record_key_act(connection, COMMAND, "key.made", minted.id, now=now)
             return minted.id, minted.text
 
         made, text = _in_database(database_url, create)
@@ -110,10 +115,33 @@ def revoke_key(
 ) -> None:
     """Revoke a key for ever; it stops working everywhere within 30 seconds."""
     if database_url is not None:
-        _in_database(database_url, lambda c: access.revoke_key(c, key_id, now=wall_clock()))
+
+        async def revoke(connection: AsyncConnection) -> None:
+            now = wall_clock()
+            await access.revoke_key(connection, key_id, now=now)
+            await record_key_act(connection, COMMAND, "key.revoked", key_id, now=now)
+
+        _in_database(database_url, revoke)
     else:
         _ask(find_target(url, key, data), "DELETE", f"/v1/keys/{key_id}")
     typer.echo(f"{key_id} is revoked; it stops working everywhere within 30 seconds")
+
+
+@keys.command("rotate")
+def rotate_key(
+    key_id: Annotated[str, typer.Argument(help="the key's id")],
+    *,
+    overlap_hours: Annotated[
+        float, typer.Option("--overlap-hours", min=0, help="how long the old one works on")
+    ] = 24,
+    url: Url = None,
+    key: Key = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Make a key with the same rights and print it, this once; the old one ends a day later."""
+    body: JsonObject = {"overlap_hours": overlap_hours}
+    answer = _ask(find_target(url, key, data), "POST", f"/v1/keys/{key_id}/rotate", body)
+    typer.echo(f"id   {answer['id']}\nkey  {answer['key']}")
 
 
 @sources.command("create")
@@ -130,10 +158,13 @@ def create_source(
     """Make a source."""
     document = _document(settings)
     if database_url is not None:
-        _in_database(
-            database_url,
-            lambda c: access.create_source(c, name, channel, document, now=wall_clock()),
-        )
+
+        async def create(connection: AsyncConnection) -> None:
+            now = wall_clock()
+            await access.create_source(connection, name, channel, document, now=now)
+            await _record(connection, "source.made", name, document, now)
+
+        _in_database(database_url, create)
     else:
         body = {"name": name, "channel": channel, "settings": document or {}}
         _ask(find_target(url, key, data), "POST", "/v1/sources", body)
@@ -171,17 +202,27 @@ def update_source(
     """Change a source; settings that are null get their defaults back."""
     document = _document(settings)
     if database_url is not None:
-        _in_database(
-            database_url,
-            lambda c: access.update_source(
-                c, name, channel=channel, settings=document, now=wall_clock()
-            ),
-        )
+
+        async def change(connection: AsyncConnection) -> None:
+            now = wall_clock()
+            await access.update_source(
+                connection, name, channel=channel, settings=document, now=now
+            )
+            await _record(connection, "source.changed", name, document, now)
+
+        _in_database(database_url, change)
     else:
         body = {"channel": channel, "settings": document}
         given = {member: value for member, value in body.items() if value is not None}
         _ask(find_target(url, key, data), "PATCH", f"/v1/sources/{name}", given)
     typer.echo(f"source {name} is changed")
+
+
+async def _record(
+    connection: AsyncConnection, action: str, name: str, document: JsonValue, now: Instant
+) -> None:
+    settings = document if isinstance(document, dict) else {}
+    await record_source_act(connection, COMMAND, action, name, now=now, settings=settings)
 
 
 def _ask(target: Target, method: str, path: str, body: JsonObject | None = None) -> JsonObject:
