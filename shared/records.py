@@ -2,8 +2,8 @@
 
 Every record is one CloudEvent 1.0 in structured JSON mode, so that any consumer of the topic can
 read it. There are two types: an accepted touchpoint, and a rejected item on its way into the
-quarantine. The record's key is the touchpoint's primary identifier (``kind:value``), or the
-quarantine id.
+quarantine. A third takes the place of either where a person was erased from the log. The record's
+key is the touchpoint's primary identifier (``kind:value``), or the quarantine id.
 """
 
 from datetime import datetime
@@ -120,10 +120,30 @@ class RejectedRecord(_Envelope, frozen=True, kw_only=True, tag="journeyline.touc
     data: RejectedData
 
 
+class ErasedData(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """What is left of an erased record: when it was received, and whether it had been accepted."""
+
+    received_at: datetime
+    accepted: bool = True
+
+
+class ErasedRecord(_Envelope, frozen=True, kw_only=True, tag="journeyline.touchpoint.erased"):
+    """What stands on the log in place of a record that was erased; ``id`` is empty."""
+
+    data: ErasedData
+
+
 Record: TypeAlias = TouchpointRecord | RejectedRecord
+"""What is appended."""
+
+Event: TypeAlias = Record | ErasedRecord
+"""What may be read: erased records too."""
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final[msgspec.json.Decoder[Record]] = msgspec.json.Decoder(Record)
+_event_decoder: Final[msgspec.json.Decoder[Event]] = msgspec.json.Decoder(Event)
 
 
 def touchpoint_record(source: str, event_id: str, data: TouchpointData) -> TouchpointRecord:
@@ -140,13 +160,20 @@ def rejected_record(source: str, quarantine_id: UUID, data: RejectedData) -> Rej
     )
 
 
+def erased_record(record: Record) -> ErasedRecord:
+    """Return what is left of *record* once it is erased: its source, and the time of receipt."""
+    received_at = record.data.received_at
+    data = ErasedData(received_at=received_at, accepted=isinstance(record, TouchpointRecord))
+    return ErasedRecord(id="", source=record.source, time=received_at, data=data)
+
+
 def key_of(record: Record) -> bytes:
     """Return the log key that keeps one customer's records in one partition."""
     key = record.data.identifiers[0] if isinstance(record, TouchpointRecord) else record.id
     return key.encode()
 
 
-def encode(record: Record) -> bytes:
+def encode(record: Event) -> bytes:
     """Write *record* as structured-mode JSON."""
     return _encoder.encode(record)
 
@@ -158,6 +185,15 @@ def decode(value: bytes) -> Record:
         msgspec.DecodeError: *value* is no such record.
     """
     return _decoder.decode(value)
+
+
+def decode_event(value: bytes) -> Event:
+    """Read what ``encode`` wrote, also what is left of an erased record.
+
+    Raises:
+        msgspec.DecodeError: *value* is no such record.
+    """
+    return _event_decoder.decode(value)
 
 
 def _identifier(text: str) -> Identifier:

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, closing
 from typing import Final
 
 from services.api.app import build_api, create_app
-from services.api.background import run_background
+from services.api.background import background_of, run_background
 from services.api.health import check_database
 from services.api.outlets import open_outlets
 from services.api.settings import ApiSettings
@@ -38,6 +38,7 @@ async def run(settings: ApiSettings, stopping: asyncio.Event) -> None:
         outlets = await stack.enter_async_context(
             open_outlets(engine, settings.pepper, settings, clock=wall_clock, stopping=stopping)
         )
+        background = background_of(log.erasable, engine, settings.pepper)
         api = build_api(
             engine=engine,
             directory=directory,
@@ -49,12 +50,15 @@ async def run(settings: ApiSettings, stopping: asyncio.Event) -> None:
             pepper=settings.pepper,
             outlets=outlets,
             rate_limit=settings.request_rate,
+            background=background,
         )
         checks = {"process": not_stopping(stopping), "database": lambda: check_database(engine)}
+        ended = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            group.create_task(run_background(engine, wall_clock, stopping))
+            group.create_task(run_background(engine, wall_clock, background, ended))
             group.create_task(outlets.webhooks.run(stopping))
-            group.create_task(serve(create_app(api, checks), listener, stopping=stopping))
+            await serve(create_app(api, checks), listener, stopping=stopping)
+            ended.set()
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
+from services.api.background import Background, background_of
 from services.api.cursors import Cursors
 from services.api.json_bodies import JsonBodies
 from services.api.openapi import Described, DescribedApi
@@ -15,8 +16,10 @@ from services.api.paths import SegmentPaths
 from services.api.request_rates import RateHeaders, RequestRates
 from services.api.resources import Directory, LogEnds, Resources
 from services.api.routes import (
+    audit,
     customers,
     demo,
+    erasures,
     explanations,
     feed,
     front,
@@ -50,6 +53,7 @@ from shared.sources import RateLimit
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     front.router,
     customers.router,
+    erasures.router,
     timelines.router,
     journeys.router,
     explanations.router,
@@ -70,6 +74,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     sources.router,
     keys.router,
     webhooks.router,
+    audit.router,
 )
 
 
@@ -85,6 +90,7 @@ def build_api(
     pepper: bytes,
     outlets: Outlets,
     rate_limit: RateLimit | None = None,
+    background: Background | None = None,
     elsewhere: Described | None = None,
 ) -> FastAPI:
     """Wire the API; everything handed in stays the caller's to close.
@@ -100,6 +106,7 @@ def build_api(
         pepper: What digests of new keys are made under.
         outlets: Tell by themselves, instead of being asked.
         rate_limit: Of each key; None for none.
+        background: What the routes share with what runs beside them; made here if it is None.
         elsewhere: What stands in front of this application and belongs into its description.
     """
     app = DescribedApi(elsewhere=elsewhere or Described())
@@ -114,6 +121,7 @@ def build_api(
         pepper=pepper,
         outlets=outlets,
         rates=RequestRates(rate_limit, clock),
+        background=background or background_of(None, engine, pepper, clock),
     )
     app.add_middleware(JsonBodies)
     app.add_middleware(RateHeaders)

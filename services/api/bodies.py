@@ -125,6 +125,12 @@ class UnlinkedIdentifier(Body):
     reason: Reason
 
 
+class Rotation(Body):
+    """How long a key works on beside the one that takes its place."""
+
+    overlap_hours: Annotated[float, Field(ge=0, le=720)] = 24
+
+
 class RedrivenItem(Body):
     """How to repair one refused item: none of these redrives it as it was sent."""
 
@@ -195,3 +201,32 @@ class NewWebhook(Body):
         BeforeValidator(_age, json_schema_input_type=int | str),
         Field(description="seconds, or as PT24H: moves told later than that are left out"),
     ] = DAY
+
+
+class NamedIdentifier(Body):
+    """An identifier as answers list it."""
+
+    kind: Text
+    value: Line
+
+
+class ErasureOrder(Body):
+    """Whose erasure it is, once more, and how."""
+
+    identifiers: Annotated[
+        list[IdentifierText | NamedIdentifier] | None,
+        Field(description="exactly those that a dry run listed"),
+    ] = None
+    suppress: Annotated[bool, Field(description="keep out what carries them later")] = True
+    dry_run: bool = False
+    reason: Line | None = None
+
+    @property
+    def texts(self) -> list[str] | None:
+        """The identifiers as ``kind:value``."""
+        if self.identifiers is None:
+            return None
+        return [
+            name if isinstance(name, str) else f"{name.kind}:{name.value}"
+            for name in self.identifiers
+        ]

@@ -30,6 +30,7 @@ def allowed(*any_of: Scope) -> Dependency:
         principal = await authenticated(request)
         resources_of(request).rates.take(principal.key_id, request.scope)
         principal.require(*any_of)
+        resources_of(request).background.trail.note(principal, request)
         return principal
 
     dependency: Dependency = Depends(guard)
@@ -37,6 +38,8 @@ def allowed(*any_of: Scope) -> Dependency:
 
 
 CUSTOMERS_READ = allowed(Scope.CUSTOMERS_READ)
+CUSTOMERS_ERASE = allowed(Scope.CUSTOMERS_ERASE)
+ERASURES_READ = allowed(Scope.CUSTOMERS_READ, Scope.CUSTOMERS_ERASE)
 MODELS_READ = allowed(Scope.CUSTOMERS_READ, Scope.MODELS_WRITE)
 MODELS_WRITE = allowed(Scope.MODELS_WRITE)
 QUARANTINE_WRITE = allowed(Scope.QUARANTINE_WRITE)

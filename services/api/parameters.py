@@ -238,3 +238,24 @@ class CustomerListParameters(Parameters):
     ] = None
     limit: Annotated[int, Field(ge=1, le=500)] = 50
     cursor: CursorText | None = None
+
+
+class AuditParameters(Parameters):
+    """Parameters of a page of the audit."""
+
+    actor: Text | None = None
+    action: Text | None = None
+    subject: Line | None = None
+    since: Annotated[Moment | None, Field(description="done then or later")] = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    cursor: CursorText | None = None
+
+
+class ErasureParameters(Parameters):
+    """Parameters of an erasure."""
+
+    dry_run: Annotated[bool, Field(description="only list the identifiers")] = False
+    suppress: Annotated[bool, Field(description="keep out what carries them later")] = True
+    identifier: Annotated[
+        list[Line] | None, Field(description="exactly those that a dry run listed")
+    ] = None

@@ -51,10 +51,13 @@ class FirstAsked:
 def receipt_document(rows: ReceiptRows) -> JsonObject | None:
     """Return the receipt that *rows* give; None if they hold nothing.
 
-    Where an identity has several records, being stored comes before being quarantined.
+    Where an identity has several records, being stored comes before erased, and that before
+    quarantined.
     """
     if rows.stored is not None:
         return _stored(rows, rows.stored)
+    if rows.erased:
+        return {**PENDING, "status": "erased"}
     if rows.quarantined:
         return _quarantined(rows.quarantined[-1])
     return None

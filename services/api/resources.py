@@ -7,6 +7,7 @@ from typing import Protocol, TypeAlias, cast
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 
+from services.api.background import Background
 from services.api.cursors import Cursors
 from services.api.outlets import Outlets
 from services.api.readers.stage_models import Programs
@@ -14,6 +15,7 @@ from services.api.receipts import FirstAsked
 from services.api.request_rates import RequestRates
 from services.api.transactions import RecentlySettled
 from shared.clock import Clock
+from shared.erasure import Digests
 from shared.identity.policy import Policy
 from shared.keys import Principal
 from shared.log.port import LogWriter
@@ -63,10 +65,16 @@ class Resources:
     pepper: bytes
     outlets: Outlets
     rates: RequestRates
+    background: Background
     active: ActiveModels = field(default_factory=ActiveModels)
     programs: Programs = field(default_factory=Programs)
     first_asked: FirstAsked = field(default_factory=FirstAsked)
     settled: RecentlySettled = field(default_factory=RecentlySettled)
+
+    @property
+    def digests(self) -> Digests:
+        """What recognises erased things."""
+        return Digests.under(self.pepper)
 
 
 def resources_of(request: Request) -> Resources:

@@ -3,10 +3,9 @@
 import asyncio
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from services.api.parameters import Waiting
 from services.api.readers.receipts import Verdict, find_verdict
+from services.api.resources import Resources
 from services.api.transactions import reading
 from shared.errors import NotYet
 
@@ -14,7 +13,7 @@ FIRST_PAUSE_SECONDS: Final = 0.02
 LONGEST_PAUSE_SECONDS: Final = 0.25
 
 
-async def awaited_verdict(engine: AsyncEngine, asked: Waiting) -> Verdict | None:
+async def awaited_verdict(resources: Resources, asked: Waiting) -> Verdict | None:
     """Return the verdict that *asked* wants to wait for; None if it wants none.
 
     No connection is held while waiting.
@@ -24,12 +23,14 @@ async def awaited_verdict(engine: AsyncEngine, asked: Waiting) -> Verdict | None
     """
     if asked.wait_for is None:
         return None
+    identity = asked.wait_for.source, asked.wait_for.event_id
+    digest = resources.digests.of_touchpoint(*identity)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + asked.timeout
     pause = FIRST_PAUSE_SECONDS
     while True:
-        async with reading(engine) as connection:
-            verdict = await find_verdict(connection, asked.wait_for.source, asked.wait_for.event_id)
+        async with reading(resources.engine) as connection:
+            verdict = await find_verdict(connection, *identity, digest)
         left = deadline - loop.time()
         if verdict is not None:
             return verdict

@@ -42,6 +42,7 @@ async def run(settings: ClassifierSettings, stopping: asyncio.Event) -> None:
             engine,
             clock=wall_clock,
             timer_grace=settings.timer_grace * SECOND,
+            pepper=settings.pepper,
             keep_outbox=settings.outbox_days * DAY,
             leave_alone=LEAVE_ALONE if settings.kafka_bootstrap else 0,
         )

@@ -13,10 +13,12 @@ from services.classifier.batch import LogIdentity, PostgresClassification
 from services.classifier.policy_changes import PolicyChanges
 from services.classifier.publishing import KEEP, Publisher
 from services.classifier.rollouts import Rollouts
+from services.classifier.suppression import Suppression
 from services.classifier.timers import Timers
 from services.classifier.watchdog import STUCK_AFTER
 from services.classifier.worker import Worker
 from shared.clock import Clock
+from shared.erasure import Digests
 from shared.http.health import Check
 from shared.instants import SECOND, Micros
 from shared.log.port import LogReader
@@ -65,6 +67,7 @@ def build_classifier(
     timer_grace: Micros = 0,
     keep_outbox: Micros = KEEP,
     leave_alone: Micros = 0,
+    pepper: bytes | None = None,
 ) -> Classifier:
     """Wire a classifier; engine and reader stay the caller's to close.
 
@@ -76,10 +79,15 @@ def build_classifier(
         timer_grace: How much longer deadlines wait.
         keep_outbox: How old messages of the outbox become.
         leave_alone: How long a partition that was lost is left to its new owner.
+        pepper: The deployment's; without it, erased people cannot be recognised, and nothing is
+            classified once there are some.
     """
     owner = f"{socket.gethostname()}/{os.getpid()}"
     identity = LogIdentity(reader.log_id, reader.topic)
-    classification = PostgresClassification(engine, identity, owner=owner, clock=clock)
+    suppression = Suppression(None if pepper is None else Digests.under(pepper))
+    classification = PostgresClassification(
+        engine, identity, owner=owner, clock=clock, suppression=suppression
+    )
     return Classifier(
         Worker(reader, classification, clock, leave_alone=leave_alone),
         Timers(engine, clock, grace=timer_grace),

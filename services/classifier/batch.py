@@ -35,6 +35,7 @@ from services.classifier.reading import (
     refusal_of,
 )
 from services.classifier.source_hours import add_hours, count_by_hour
+from services.classifier.suppression import Suppression
 from services.classifier.timelines import extend_timelines
 from services.classifier.touchpoints import count_duplicates, known_identities, store_touchpoints
 from shared.clock import Clock
@@ -98,8 +99,10 @@ class PostgresClassification:
         *,
         owner: str,
         clock: Clock,
+        suppression: Suppression | None = None,
     ) -> None:
         self._engine = engine
+        self._suppression = suppression or Suppression(None)
         self._log = log_identity
         self._models = ActiveModels()
         self._owner = owner
@@ -191,6 +194,7 @@ class PostgresClassification:
     ) -> tuple[Sequence[Item], Tally]:
         async with transaction(self._engine) as connection:
             now = await hold_claim(connection, claim)
+            items = await self._suppression.applied(connection, items, now=now)
             try:
                 async with connection.transaction():
                     tally = await self._apply(connection, claim, items, now)
@@ -236,7 +240,8 @@ class PostgresClassification:
         await refold_regrouped(connection, growth.regroups, models, now=now)
         await add_counts(connection, claim.id, count_by_source(items, offsets))
         await add_hours(connection, claim.id, count_by_hour(items, offsets, conflicting))
-        return Tally(stored=len(new), duplicate=len(repeated), quarantined=len(refusals))
+        erased = len(items) - len(arrivals) - len(refusals)
+        return Tally(len(new), len(repeated), len(refusals), erased)
 
     async def _apply_one_by_one(
         self,

@@ -7,7 +7,7 @@ from typing import Final
 
 import asyncpg
 
-from services.classifier.reading import Arrival, Item, Refusal
+from services.classifier.reading import Arrival, Item, Refusal, Suppressed
 
 LONGEST_SOURCE: Final = 600
 """Characters of a source's name that are kept; only one that is none of ours can have more."""
@@ -61,6 +61,12 @@ def count_by_source(items: Iterable[Item], stored: set[int]) -> dict[str, Source
                 count.rejected += 1
                 count.quarantined += 1
                 count.receive(item.data.received_at)
+            case Suppressed():
+                count = counts.setdefault(item.source, SourceCount())
+                count.accepted += item.accepted
+                count.rejected += not item.accepted
+                count.erased += 1
+                count.receive(item.received_at)
     return counts
 
 

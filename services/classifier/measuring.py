@@ -6,7 +6,7 @@ from time import perf_counter
 
 from services.classifier.claims import Tally
 from services.classifier.counts import count_by_source
-from services.classifier.reading import Arrival, Item
+from services.classifier.reading import Arrival, Item, Refusal
 from shared.instants import SECOND, Instant, Micros, instant_of
 from shared.metrics import (
     CLASSIFIER_BATCH_SECONDS,
@@ -44,7 +44,7 @@ def note_batch(items: Sequence[Item], tally: Tally, now: Instant) -> None:
         if isinstance(item, Arrival):
             age = now - instant_of(item.record.data.received_at)
             EVENT_END_TO_END_SECONDS.observe(max(age, 0) / SECOND)
-        else:
+        elif isinstance(item, Refusal):
             QUARANTINED.labels(item.data.reason).inc()
     for source, count in count_by_source(items, set()).items():
         SOURCE_RECORDS.labels(source, "accepted").inc(count.accepted)

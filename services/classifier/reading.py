@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID, uuid5
 
@@ -12,10 +13,11 @@ from shared.instants import Instant, datetime_of, instant_of
 from shared.log.port import LogRecord
 from shared.records import (
     RAW_KEPT_BYTES,
+    ErasedRecord,
     RejectedData,
     RejectedRecord,
     TouchpointRecord,
-    decode,
+    decode_event,
 )
 from shared.touchpoints import Identifier, Touchpoint
 
@@ -49,15 +51,28 @@ class Refusal:
     data: RejectedData
 
 
-Item: TypeAlias = Arrival | Refusal
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """A record of which nothing is kept, because a person was erased; ``accepted`` by ingest."""
+
+    offset: int
+    source: str
+    received_at: datetime
+    accepted: bool
+
+
+Item: TypeAlias = Arrival | Refusal | Suppressed
 
 
 def read_record(record: LogRecord) -> Item:
     """Read one log record; what cannot be read becomes a refusal, never an error."""
     try:
-        event = decode(record.value)
+        event = decode_event(record.value)
         if isinstance(event, RejectedRecord):
             return Refusal(record.offset, UUID(event.id), event.sender, event.data)
+        if isinstance(event, ErasedRecord):
+            data = event.data
+            return Suppressed(record.offset, event.sender, data.received_at, data.accepted)
         return arrival_of(record.offset, event)
     except (msgspec.DecodeError, ValueError, IndexError) as error:
         return refusal_of(record, f"not a record of this system: {error}", code="bad_record")
@@ -94,8 +109,25 @@ def refusal_of(record: LogRecord, message: str, *, code: str) -> Refusal:
 
 def read_through_of(items: Sequence[Item]) -> Instant:
     """Return the time of receipt of the last item: all before it have been read."""
-    last = items[-1]
-    return instant_of((last.record if isinstance(last, Arrival) else last).data.received_at)
+    return instant_of(received_at_of(items[-1]))
+
+
+def received_at_of(item: Item) -> datetime:
+    """Return when ingest received *item*."""
+    match item:
+        case Arrival():
+            return item.record.data.received_at
+        case Refusal():
+            return item.data.received_at
+        case Suppressed():
+            return item.received_at
+
+
+def suppressed(item: Arrival | Refusal) -> Suppressed:
+    """Return what is left of *item* where nothing of it may be kept."""
+    is_arrival = isinstance(item, Arrival)
+    source = item.touchpoint.source if isinstance(item, Arrival) else item.source
+    return Suppressed(item.offset, source, received_at_of(item), is_arrival)
 
 
 def first_arrivals(items: Iterable[Item]) -> dict[tuple[str, str], Arrival]:

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from services.classifier.counts import LONGEST_SOURCE
-from services.classifier.reading import Arrival, Item, Refusal
+from services.classifier.reading import Arrival, Item, Refusal, Suppressed, received_at_of
 from shared.instants import DAY, Instant, Micros, datetime_of
 
 LATE_AFTER: Final = timedelta(hours=1)
@@ -78,6 +78,8 @@ def count_by_hour(
             case Refusal():
                 count.rejected += 1
                 count.unidentified += _names_nobody(item)
+            case Suppressed():
+                count.rejected += not item.accepted
     return counts
 
 
@@ -95,10 +97,8 @@ async def forget_hours(connection: asyncpg.Connection, now: Instant) -> None:
 
 
 def _source_and_hour(item: Item) -> tuple[str, datetime]:
-    if isinstance(item, Arrival):
-        source, at = item.touchpoint.source, item.record.data.received_at
-    else:
-        source, at = item.source, item.data.received_at
+    source = item.touchpoint.source if isinstance(item, Arrival) else item.source
+    at = received_at_of(item)
     return source[:LONGEST_SOURCE], at.replace(minute=0, second=0, microsecond=0)
 
 

@@ -8,6 +8,8 @@ from typer.exceptions import TyperException
 
 from services.cli.commands import (
     accounts,
+    audit,
+    backup,
     demo,
     doctor,
     ledger,
@@ -15,6 +17,7 @@ from services.cli.commands import (
     migrate,
     model,
     policy,
+    privacy,
     quarantine,
     send,
     services,
@@ -46,11 +49,16 @@ app.command("verify")(verify.verify)
 app.command("unlink")(links.unlink)
 app.command("ledger")(ledger.ledger)
 app.command("doctor")(doctor.doctor)
+app.command("erase")(privacy.erase)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore_backup)
+app.command("export")(privacy.export)
 app.add_typer(accounts.keys, name="keys")
 app.add_typer(accounts.sources, name="sources")
 app.add_typer(links.app, name="links")
 app.add_typer(policy.app, name="policy")
 app.add_typer(model.app, name="model")
+app.add_typer(audit.app, name="audit")
 app.add_typer(quarantine.app, name="quarantine")
 
 

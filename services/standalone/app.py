@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.app import build_api
-from services.api.background import run_background
+from services.api.background import Background, background_of, run_background
 from services.api.health import check_database
 from services.api.openapi import Described
 from services.api.outlets import Outlets, open_outlets
@@ -70,6 +70,18 @@ class Started:
     data: DataFolder
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the product is composed of, opened already."""
+
+    log: EmbeddedLog
+    engine: AsyncEngine
+    directory: DirectoryCache
+    classifier: Classifier
+    outlets: Outlets
+    background: Background
+
+
 @asynccontextmanager
 async def running_product(options: Options, say: Say) -> AsyncGenerator[Started]:
     """Run everything until the block ends, then stop it in order.
@@ -106,16 +118,19 @@ async def _start(
     directory = await stack.enter_async_context(
         DirectoryCache(engine, secrets.key_pepper, wall_clock)
     )
-    classifier = await _open_classifier(stack, database_url, log)
     ending = asyncio.Event()
-    outlets = await stack.enter_async_context(
-        open_outlets(engine, secrets.key_pepper, options, clock=wall_clock, stopping=ending)
+    parts = _Parts(
+        log,
+        engine,
+        directory,
+        await _open_classifier(stack, database_url, log, secrets),
+        await stack.enter_async_context(
+            open_outlets(engine, secrets.key_pepper, options, clock=wall_clock, stopping=ending)
+        ),
+        background_of(log, engine, secrets.key_pepper),
     )
-    rate = options.request_rate
-    front = _compose(
-        log, engine, directory, classifier, secrets=secrets, outlets=outlets, rate=rate
-    )
-    for work in _works(log, engine, classifier, outlets):
+    front = _compose(parts, secrets, options.request_rate)
+    for work in _works(parts):
         await stack.enter_async_context(_running(work))
     serving = partial(serve, front, listener.socket, shutdown_seconds=DRAIN_SECONDS)
     await stack.enter_async_context(_running(lambda stopping: serving(stopping=stopping)))
@@ -124,61 +139,56 @@ async def _start(
     return Started(listener.url, credentials, is_first_start, data)
 
 
-def _works(
-    log: EmbeddedLog, engine: AsyncEngine, classifier: Classifier, outlets: Outlets
-) -> tuple[Work, ...]:
+def _works(parts: _Parts) -> tuple[Work, ...]:
     """Return what runs beside the server, which begins after all of it and ends before."""
+    log, engine = parts.log, parts.engine
     return (
-        classifier.run,
-        outlets.webhooks.run,
+        parts.classifier.run,
+        parts.outlets.webhooks.run,
         lambda stopping: keep_log_short(log, engine, wall_clock, stopping),
-        lambda stopping: run_background(engine, wall_clock, stopping),
+        lambda stopping: run_background(engine, wall_clock, parts.background, stopping),
     )
 
 
 async def _open_classifier(
-    stack: AsyncExitStack, database_url: str, log: EmbeddedLog
+    stack: AsyncExitStack,
+    database_url: str,
+    log: EmbeddedLog,
+    secrets: Secrets,
 ) -> Classifier:
     """Return a classifier with connections of its own, which *stack* closes."""
     engine = await stack.enter_async_context(
         open_engine(database_url, pool_size=CLASSIFIER_POOL, name="journeyline-classifier")
     )
-    return build_classifier(engine, log.reader(), clock=wall_clock)
+    return build_classifier(engine, log.reader(), clock=wall_clock, pepper=secrets.key_pepper)
 
 
-def _compose(
-    log: EmbeddedLog,
-    engine: AsyncEngine,
-    directory: DirectoryCache,
-    classifier: Classifier,
-    *,
-    secrets: Secrets,
-    outlets: Outlets,
-    rate: RateLimit | None,
-) -> Front:
+def _compose(parts: _Parts, secrets: Secrets, rate: RateLimit | None) -> Front:
     """Put ingest, health and documentation in front of the API."""
+    log, engine = parts.log, parts.engine
     ingest = build_ingest(
         log=log.writer,
-        directory=directory,
+        directory=parts.directory,
         clock=wall_clock,
         imports=StoredImportStates(engine),
     )
     api = build_api(
         engine=engine,
-        directory=directory,
+        directory=parts.directory,
         log=log.writer,
         log_ends=log.reader().end_offsets,
         topic=log.file.topic,
         clock=wall_clock,
         cursor_secret=secrets.cursor_secret,
         pepper=secrets.key_pepper,
-        outlets=outlets,
+        outlets=parts.outlets,
         rate_limit=rate,
+        background=parts.background,
         elsewhere=Described(openapi_paths(), openapi_schemas()),
     )
     checks = {
         **ingest.checks,
-        **classifier.checks,
+        **parts.classifier.checks,
         "database": lambda: check_database(engine),
     }
     plain = {**ingest.hot_routes, **health_routes(checks), **docs_routes("Journeyline")}

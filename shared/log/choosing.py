@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.log.embedded import open_embedded_log
+from shared.log.embedded import EmbeddedLog, open_embedded_log
 from shared.log.kafka import open_kafka_reader, open_kafka_writer
 from shared.log.kafka_connection import KafkaAddress
 from shared.log.kafka_ends import KafkaEnds
@@ -71,6 +71,8 @@ class BothSides:
     writer: LogWriter
     ends: Callable[[], Awaitable[Mapping[int, int]]]
     topic: str
+    erasable: EmbeddedLog | None = None
+    """The log itself, where its records can be overwritten."""
 
 
 @asynccontextmanager
@@ -86,7 +88,7 @@ async def open_both_sides(settings: LogSettings, name: str) -> AsyncIterator[Bot
             yield BothSides(writer, ends, topic)
     elif settings.log_path is not None:
         async with open_embedded_log(settings.log_path) as log:
-            yield BothSides(log.writer, log.reader().end_offsets, log.file.topic)
+            yield BothSides(log.writer, log.reader().end_offsets, log.file.topic, log)
 
 
 @asynccontextmanager

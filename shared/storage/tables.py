@@ -168,6 +168,18 @@ erasures = Table(
     Column("lifted_at", Moment),
 )
 
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("erased_at", Moment, nullable=False),
+    Column("suppressed", Boolean, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("lifted_at", Moment),
+    Column("log_cleared_at", Moment),
+    Column("vacuumed_at", Moment),
+)
+
 Index("quarantine_by_event", quarantine.c.source, quarantine.c.event_id)
 Index("quarantine_by_time", quarantine.c.received_at.desc(), quarantine.c.id)
 Index(

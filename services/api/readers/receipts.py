@@ -9,7 +9,8 @@ from shared.instants import Instant, instant_of
 
 _VERDICT: Final = """
 SELECT (SELECT effective_at FROM touchpoints WHERE source = $1 AND event_id = $2) AS effective_at,
-       EXISTS (SELECT FROM quarantine WHERE source = $1 AND event_id = $2) AS quarantined
+       EXISTS (SELECT FROM quarantine WHERE source = $1 AND event_id = $2)
+       OR EXISTS (SELECT FROM erasures WHERE digest = $3) AS settled
 """
 _STORED: Final = """
 SELECT t.received_at, t.effective_at, t.log_offset, claims.topic, claims.partition, i.customer_id
@@ -29,6 +30,7 @@ SELECT q.id, q.reason, q.message, q.received_at, q.status, q.event_id, q.redrive
  WHERE q.source = $1 AND (q.event_id = $2 OR q.redriven_event_id = $2)
  ORDER BY q.received_at, q.id
 """
+_ERASED: Final = "SELECT EXISTS (SELECT FROM erasures WHERE digest = $1)"
 _EFFECTS: Final = """
 SELECT t.id, t.at, t.decided_at, t.axis, t.kind, t.from_key, t.to_key, t.rule, t.cycle, t.cause,
        t.superseded_at, models.key AS model, models.version
@@ -54,24 +56,28 @@ class ReceiptRows:
     duplicates: asyncpg.Record | None
     quarantined: list[asyncpg.Record]
     effects: list[asyncpg.Record]
+    erased: bool = False
 
 
 async def find_verdict(
-    connection: asyncpg.Connection, source: str, event_id: str
+    connection: asyncpg.Connection, source: str, event_id: str, digest: bytes
 ) -> Verdict | None:
     """Return the verdict on a touchpoint; None while it has not been read."""
-    row = await connection.fetchrow(_VERDICT, source, event_id)
+    row = await connection.fetchrow(_VERDICT, source, event_id, digest)
     if row["effective_at"] is not None:
         return Verdict(instant_of(row["effective_at"]))
-    return Verdict(None) if row["quarantined"] else None
+    return Verdict(None) if row["settled"] else None
 
 
-async def read_receipt(connection: asyncpg.Connection, source: str, event_id: str) -> ReceiptRows:
-    """Read everything that is stored about the identity ``(source, event_id)``."""
+async def read_receipt(
+    connection: asyncpg.Connection, source: str, event_id: str, digest: bytes
+) -> ReceiptRows:
+    """Read everything stored about the identity ``(source, event_id)``, whose *digest* is given."""
     stored = await connection.fetchrow(_STORED, source, event_id)
     duplicates = await connection.fetchrow(_DUPLICATES, source, event_id)
     quarantined = await connection.fetch(_QUARANTINED, source, event_id)
     effects = []
     if stored is not None:
         effects = await connection.fetch(_EFFECTS, source, event_id, stored["customer_id"])
-    return ReceiptRows(stored, duplicates, quarantined, effects)
+    erased = await connection.fetchval(_ERASED, digest)
+    return ReceiptRows(stored, duplicates, quarantined, effects, erased)

@@ -47,7 +47,7 @@ async def read_customer(
     """Return who a customer is, what is known of them, and where their journey stands."""
     resources = resources_of(request)
     reference = customer_reference(ref)
-    verdict = await awaited_verdict(resources.engine, asked)
+    verdict = await awaited_verdict(resources, asked)
     async with reading(resources.engine) as connection:
         head = await find_customer(connection, reference)
         now = resources.clock()

@@ -25,6 +25,6 @@ async def read_explanation(
     """Say why a customer is in a stage, why not in a later one, and what comes next."""
     resources = resources_of(request)
     reference = customer_reference(ref)
-    verdict = await awaited_verdict(resources.engine, asked)
+    verdict = await awaited_verdict(resources, asked)
     answer = await answer_explanation(resources, reference, asked, verdict)
     return fresh_answer(request, answer.document, answer.freshness, moving={"as_of": answer.as_of})

@@ -25,7 +25,7 @@ async def read_journey(
     """Return a customer's journey, now or at any time, as known now or at any time."""
     resources = resources_of(request)
     reference = customer_reference(ref)
-    verdict = await awaited_verdict(resources.engine, asked)
+    verdict = await awaited_verdict(resources, asked)
     answer = await answer_journey(resources, reference, asked, verdict)
     content = {name: value for name, value in answer.document.items() if name != "as_of"}
     moving: JsonObject = {"as_of": answer.document["as_of"]}

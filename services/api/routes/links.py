@@ -18,9 +18,10 @@ from services.api.readers.links import read_bars_between, read_links_between
 from services.api.references import Segment, customer_reference, id_in
 from services.api.resources import Resources, resources_of
 from services.api.transactions import reading
-from shared.errors import Fault, Invalid
+from shared.errors import Conflict, Fault, Invalid
 from shared.identity.links import Pair, pair_of
 from shared.keys import Principal
+from shared.storage.erasures import erased_among
 from shared.touchpoints import JsonObject
 from shared.upkeep.active_models import ActiveModels
 from shared.upkeep.acts import (
@@ -44,6 +45,7 @@ async def make_link(
 ) -> Response:
     """Link two identifiers, and lift the bar on them if there is one; 200 where nothing changes."""
     resources, pair = resources_of(request), _pair_in(body)
+    await _refuse_erased(resources, pair)
     hand = hand_of(admin, body.reason)
     done = await carried_out(
         resources, lambda connection: link_by_hand(connection, resources.active, pair, hand)
@@ -138,3 +140,11 @@ def _pair_in(body: NewLink) -> Pair:
         message = "must be another identifier than a"
         raise Invalid(f"b {message}", code="same_identifier", faults=[Fault("b", "same", message)])
     return pair_of(a, b)
+
+
+async def _refuse_erased(resources: Resources, pair: Pair) -> None:
+    """Keep a person's hand from bringing an erased identifier back."""
+    digests = [resources.digests.of_identifier(end) for end in pair]
+    async with reading(resources.engine) as connection:
+        if await erased_among(connection, digests):
+            raise Conflict("one of the two was erased: lift its suppression first", code="erased")

@@ -39,7 +39,7 @@ async def read_by_path(
 
 async def _receipt(resources: Resources, identity: Identity) -> Response:
     async with reading(resources.engine) as connection:
-        rows = await read_receipt(connection, *identity)
+        rows = await read_receipt(connection, *identity, resources.digests.of_touchpoint(*identity))
         watermark = await load_watermark(connection)
     document = receipt_document(rows)
     if document is not None:

@@ -24,6 +24,6 @@ async def read_timeline(
     """Return one page of a customer's timeline, newest first."""
     resources = resources_of(request)
     reference = customer_reference(ref)
-    await awaited_verdict(resources.engine, asked)
+    await awaited_verdict(resources, asked)
     page, fresh = await read_page(resources, reference, asked)
     return fresh_answer(request, page, fresh, headers=next_link(request, page.next))

@@ -7,12 +7,14 @@ from tests.fixtures.served_api import Served, client_of
 
 OPEN = {"/v1/health"}
 ADMIN = {"/v1/sources", "/v1/keys", "/v1/sources/{name}", "/v1/keys/{key_id}", "/v1/demo"}
-ADMIN_BELOW = ("/v1/webhooks", "/v1/links")
+ADMIN_BELOW = ("/v1/webhooks", "/v1/links", "/v1/audit", "/v1/keys/")
 ALSO_READABLE = {
     "/v1/policy": {Scope.ADMIN},
     "/v1/models": {Scope.MODELS_WRITE},
     "/v1/models/{version}": {Scope.MODELS_WRITE},
     "/v1/quarantine": {Scope.QUARANTINE_WRITE},
+    "/v1/erasures": {Scope.CUSTOMERS_ERASE},
+    "/v1/erasures/{certificate_id}": {Scope.CUSTOMERS_ERASE},
     "/v1/quarantine/{quarantine_id}": {Scope.QUARANTINE_WRITE},
 }
 
@@ -23,6 +25,9 @@ WRITES = {
     ("PUT", "/v1/policy"): Scope.ADMIN,
     ("POST", "/v1/models"): Scope.MODELS_WRITE,
     ("POST", "/v1/models/{version}/activate"): Scope.MODELS_WRITE,
+    ("DELETE", "/v1/customers/{ref}"): Scope.CUSTOMERS_ERASE,
+    ("DELETE", "/v1/customers/lookup"): Scope.CUSTOMERS_ERASE,
+    ("POST", "/v1/erasures/{certificate_id}/lift"): Scope.CUSTOMERS_ERASE,
     ("POST", "/v1/quarantine/redrive"): Scope.QUARANTINE_WRITE,
     ("POST", "/v1/quarantine/{quarantine_id}/redrive"): Scope.QUARANTINE_WRITE,
     ("POST", "/v1/quarantine/{quarantine_id}/discard"): Scope.QUARANTINE_WRITE,

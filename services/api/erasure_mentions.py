@@ -1,0 +1,206 @@
+"""Mentions: where a customer is named in what belongs to others, or to nobody.
+
+Other people's touchpoints may carry an identifier of the customer (a link that was refused, or a
+source that does not link) or name it as their referrer; conflicts of duplicates, past messages and
+past transitions may tell of touchpoints that were the customer's; refused items may hold anything.
+They are looked for before the erasure's transaction, so that batches wait for it only briefly.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.api.repairs import parsed
+from services.api.transactions import reading
+from shared.erasure import ERASED_NAME, REFERRED_BY, named_in
+from shared.touchpoints import Identifier, JsonObject, JsonValue
+
+SEARCH_SECONDS: Final = 300.0
+"""Whole tables are read; an erasure is rare, and nobody waits for the search."""
+
+SHORTEST_TELLING: Final = 5
+"""Characters; ``42`` in an item that names nobody may be anything."""
+
+_PATIENCE: Final = "SET LOCAL statement_timeout = '300s'"
+_NAMES: Final = "SELECT id, kind, value FROM identifiers WHERE customer_id = $1"
+_BODIES: Final = """
+SELECT source, event_id FROM touchpoints
+ WHERE identifier_id <> ALL($1::bigint[]) AND body::text LIKE ANY($2::text[])
+"""
+_CONFLICTS: Final = """
+SELECT source, event_id FROM duplicates WHERE last_conflict::text LIKE ANY($1::text[])
+"""
+_ITEMS: Final = """
+SELECT id, raw FROM quarantine
+ WHERE EXISTS (SELECT FROM unnest($1::text[]) AS wanted (value)
+                WHERE strpos(lower(encode(raw, 'escape')), wanted.value) > 0)
+"""
+_NEAR: Final = """
+SELECT DISTINCT i.customer_id FROM identifiers i
+ WHERE i.id IN (SELECT b_id FROM links WHERE a_id = ANY($1::bigint[])
+                UNION SELECT a_id FROM links WHERE b_id = ANY($1::bigint[])
+                UNION SELECT b_id FROM bars WHERE a_id = ANY($1::bigint[])
+                UNION SELECT a_id FROM bars WHERE b_id = ANY($1::bigint[]))
+   AND i.customer_id <> $2
+"""
+_BODY: Final = """
+SELECT t.source, t.event_id, t.body FROM touchpoints t
+  JOIN unnest($1::text[], $2::text[]) AS wanted (source, event_id) USING (source, event_id)
+   FOR UPDATE OF t
+"""
+_SCRUB: Final = """
+UPDATE touchpoints SET body = $3::json WHERE source = $1 AND event_id = $2
+"""
+_FORGET_CONFLICTS: Final = """
+UPDATE duplicates d SET last_conflict = NULL
+  FROM unnest($1::text[], $2::text[]) AS wanted (source, event_id)
+ WHERE (d.source, d.event_id) = (wanted.source, wanted.event_id)
+"""
+_PAST: Final = """
+SELECT customer_id, model_id, id, n, cause FROM transitions
+ WHERE customer_id = ANY($1::uuid[]) AND superseded_at IS NOT NULL
+"""
+_DROP_PAST: Final = """
+DELETE FROM transitions t
+ USING unnest($1::uuid[], $2::smallint[], $3::text[], $4::integer[]) AS gone (c, m, id, n)
+ WHERE (t.customer_id, t.model_id, t.id, t.n) = (gone.c, gone.m, gone.id, gone.n)
+"""
+_MESSAGES: Final = "SELECT id, data FROM outbox WHERE customer_id = ANY($1::uuid[])"
+_DROP_MESSAGES: Final = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Mentions:
+    """Where the customer is named: identities of touchpoints and duplicates, ids of items."""
+
+    customer_id: UUID
+    names: frozenset[str]
+    bodies: Sequence[tuple[str, str]] = ()
+    conflicts: Sequence[tuple[str, str]] = ()
+    items: Sequence[UUID] = ()
+    near: Sequence[UUID] = ()
+
+
+async def find_mentions(engine: AsyncEngine, customer_id: UUID) -> Mentions:
+    """Look through everything for the customer's identifiers."""
+    async with reading(engine) as connection:
+        await connection.execute(_PATIENCE)
+        rows = await connection.fetch(_NAMES, customer_id)
+        ids = [row["id"] for row in rows]
+        names = [Identifier(row["kind"], row["value"]) for row in rows]
+        patterns = [_pattern(name) for name in names]
+        found = {"timeout": SEARCH_SECONDS}
+        bodies = await connection.fetch(_BODIES, ids, patterns, **found)
+        conflicts = await connection.fetch(_CONFLICTS, patterns, **found)
+        wanted = [_escaped(name.value) for name in names]
+        items = await connection.fetch(_ITEMS, wanted, **found)
+        near = await connection.fetch(_NEAR, ids, customer_id)
+    return Mentions(
+        customer_id,
+        frozenset(map(str, names)),
+        [(row["source"], row["event_id"]) for row in bodies],
+        [(row["source"], row["event_id"]) for row in conflicts],
+        [row["id"] for row in items if _holds(row["raw"], frozenset(names))],
+        [row["customer_id"] for row in near],
+    )
+
+
+async def take_out(
+    connection: asyncpg.Connection, mentions: Mentions, erased: Collection[tuple[str, str]]
+) -> None:
+    """Take the customer out of what belongs to others.
+
+    Args:
+        connection: In the erasure's transaction.
+        mentions: From ``find_mentions``.
+        erased: The identities of the customer's touchpoints.
+    """
+    for row in await connection.fetch(_BODY, *_columns(mentions.bodies)):
+        body = msgspec.json.decode(row["body"], type=dict[str, object])
+        scrubbed = _encoder.encode(without(body, mentions.names)).decode()
+        await connection.execute(_SCRUB, row["source"], row["event_id"], scrubbed)
+    await connection.execute(_FORGET_CONFLICTS, *_columns(mentions.conflicts))
+    past = [
+        (row["customer_id"], row["model_id"], row["id"], row["n"])
+        for row in await connection.fetch(_PAST, mentions.near)
+        if tells_of(msgspec.json.decode(row["cause"]), erased)
+    ]
+    if past:
+        await connection.execute(_DROP_PAST, *(list(column) for column in zip(*past, strict=True)))
+    messages = [
+        row["id"]
+        for row in await connection.fetch(_MESSAGES, mentions.near)
+        if tells_of(msgspec.json.decode(row["data"]), erased)
+    ]
+    await connection.execute(_DROP_MESSAGES, messages)
+
+
+def without(body: Mapping[str, JsonValue], names: Collection[str]) -> JsonObject:
+    """Return a touchpoint's body without *names* among its identifiers and as its referrer."""
+    kept = dict(body)
+    carried = kept.get("identifiers")
+    if isinstance(carried, list):
+        kept["identifiers"] = [name for name in carried if name not in names]
+    properties = kept.get("properties")
+    if isinstance(properties, dict) and properties.get(REFERRED_BY) in names:
+        kept["properties"] = {**properties, REFERRED_BY: ERASED_NAME}
+    return kept
+
+
+def tells_of(value: JsonValue, identities: Collection[tuple[str, str]]) -> bool:
+    """Tell whether a document names one of *identities* anywhere, as source and event id."""
+    if isinstance(value, dict):
+        named = value.get("source"), value.get("event_id")
+        return named in identities or any(tells_of(part, identities) for part in value.values())
+    return isinstance(value, list) and any(tells_of(part, identities) for part in value)
+
+
+def _holds(raw: bytes, names: frozenset[Identifier]) -> bool:
+    """Tell whether a refused item is the customer's.
+
+    It is if it carries one of *names*, or holds the value of one, long enough to be no chance, as a
+    text of its own: a wrong column map puts it anywhere.
+    """
+    if not names.isdisjoint(named_in(raw)):
+        return True
+    telling = {name.value.lower() for name in names if len(name.value) >= SHORTEST_TELLING}
+    value = parsed(raw)
+    if value is not None:
+        return any(text.lower() in telling for text in _texts(value))
+    text = raw.decode("utf-8", "replace").lower()
+    return any(re.search(rf"(?<![\w.@-]){re.escape(one)}(?![\w@-])", text) for one in telling)
+
+
+def _texts(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value.strip()
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
+
+
+def _pattern(name: Identifier) -> str:
+    """Return the LIKE pattern of *name* as a JSON string."""
+    text = _encoder.encode(str(name)).decode()
+    return "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"
+
+
+def _escaped(value: str) -> str:
+    """Return *value* as PostgreSQL's ``encode(…, 'escape')`` writes it, in lower case."""
+    return "".join(
+        "\\\\" if byte == ord("\\") else chr(byte) if 0 < byte < 0x80 else f"\\{byte:03o}"  # noqa: PLR2004 - ASCII
+        for byte in value.lower().encode()
+    ).lower()
+
+
+def _columns(identities: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    listed = list(identities)
+    return [source for source, _ in listed], [event_id for _, event_id in listed]

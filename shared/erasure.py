@@ -1,0 +1,119 @@
+"""Erasure: what was erased, remembered by keyed digests alone; pure.
+
+Nobody can tell from a digest what it is of, but whoever holds the deployment's pepper recognises
+the thing when it comes again: an identifier, a touchpoint's identity, or a quarantined item.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from shared.identity.identifiers import KIND_PATTERN
+from shared.identity.normalisation import normalise
+from shared.records import Event, RejectedData, RejectedRecord, TouchpointData, TouchpointRecord
+from shared.touchpoints import Identifier
+
+REFERRED_BY: Final = "referred_by"
+ERASED_NAME: Final = "erased"
+"""What stands in place of an erased referrer's name."""
+
+_PURPOSE: Final = b"journeyline erasures"
+
+
+class Erased(StrEnum):
+    """What a digest is of."""
+
+    IDENTIFIER = "identifier"
+    """Suppressed until lifted: touchpoints that carry it are not stored."""
+    TOUCHPOINT = "touchpoint"
+    """A source and an event id; never stored again."""
+    ITEM = "item"
+    """A quarantined item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Makes digests under one deployment's key."""
+
+    key: bytes
+
+    @classmethod
+    def under(cls, pepper: bytes) -> "Digests":
+        """Return what makes digests for the deployment with *pepper*."""
+        return cls(hmac.digest(pepper, _PURPOSE, hashlib.sha256))
+
+    def __repr__(self) -> str:
+        return "Digests(…)"
+
+    def of_identifier(self, identifier: Identifier | str) -> bytes:
+        """Return the digest of an identifier, which may be written ``kind:value``."""
+        return self._digest(Erased.IDENTIFIER, str(identifier))
+
+    def of_touchpoint(self, source: str, event_id: str) -> bytes:
+        """Return the digest of a touchpoint's identity."""
+        return self._digest(Erased.TOUCHPOINT, source, event_id)
+
+    def of_item(self, quarantine_id: UUID | str) -> bytes:
+        """Return the digest of a quarantined item."""
+        return self._digest(Erased.ITEM, str(quarantine_id))
+
+    def of_record(self, record: Event) -> tuple[list[bytes], list[bytes]]:
+        """Return the digests of what a record is, and of the identifiers it carries."""
+        if isinstance(record, TouchpointRecord):
+            return [self.of_touchpoint(record.sender, record.id)], [
+                self.of_identifier(identifier) for identifier in record.data.identifiers
+            ]
+        if isinstance(record, RejectedRecord):
+            return self.of_refused(record.sender, UUID(record.id), record.data)
+        return [], []
+
+    def of_refused(
+        self, source: str, quarantine_id: UUID, data: RejectedData
+    ) -> tuple[list[bytes], list[bytes]]:
+        """Return the digests of what a refused item is, and of the identifiers found in it."""
+        things = [self.of_item(quarantine_id)]
+        if data.event_id is not None:
+            things.append(self.of_touchpoint(source, data.event_id))
+        return things, [self.of_identifier(identifier) for identifier in named_in(data.raw)]
+
+    def _digest(self, kind: Erased, *parts: str) -> bytes:
+        text = "\0".join((kind, *parts)).encode("utf-8", "surrogatepass")
+        return hmac.digest(self.key, text, hashlib.sha256)
+
+
+def referrer_in(data: TouchpointData) -> str | None:
+    """Return whom a touchpoint names as its referrer, as it is written there."""
+    referrer = data.properties.get(REFERRED_BY)
+    return referrer if isinstance(referrer, str) else None
+
+
+def without_referrer(data: TouchpointData) -> TouchpointData:
+    """Return *data* with the referrer's name taken out; that there is one stays to be seen."""
+    properties = {**data.properties, REFERRED_BY: ERASED_NAME}
+    return msgspec.structs.replace(data, properties=properties)
+
+
+class _Named(msgspec.Struct):
+    customer: dict[str, object] = {}
+
+
+_naming: Final = msgspec.json.Decoder(_Named)
+
+
+def named_in(raw: bytes) -> Collection[Identifier]:
+    """Return the identifiers in a refused item, as far as it can be read."""
+    try:
+        customer = _naming.decode(raw).customer
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ()
+    return [
+        Identifier(kind, normalise(kind, str(value), phone_region=None).value)
+        for kind, value in customer.items()
+        if KIND_PATTERN.fullmatch(kind) and isinstance(value, str | int)
+    ]

@@ -1,0 +1,89 @@
+"""Erasures in PostgreSQL: the digests of what was erased, and the certificates that say so."""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from shared.erasure import Erased
+from shared.errors import NotFound
+from shared.instants import Instant, datetime_of
+
+ERASURE_LOCK: Final = 7243003
+"""Number of the advisory lock that batches share, and an erasure holds alone."""
+
+_FOUND: Final = """
+SELECT digest FROM erasures WHERE digest = ANY($1::bytea[]) AND lifted_at IS NULL
+"""
+_REMEMBER: Final = """
+INSERT INTO erasures (digest, kind, certificate_id, erased_at)
+SELECT *, $4 FROM unnest($1::bytea[], $2::text[], $3::uuid[])
+ON CONFLICT (digest) DO UPDATE
+   SET certificate_id = excluded.certificate_id, erased_at = excluded.erased_at, lifted_at = NULL
+ WHERE erasures.lifted_at IS NOT NULL
+"""
+_LIFT: Final = """
+UPDATE erasures SET lifted_at = $2
+ WHERE certificate_id = $1 AND kind = 'identifier' AND lifted_at IS NULL
+"""
+_CERTIFICATES: Final = """
+SELECT id, erased_at, suppressed, document, lifted_at, log_cleared_at FROM certificates
+ ORDER BY erased_at DESC, id LIMIT $1
+"""
+_CERTIFICATE: Final = """
+SELECT id, erased_at, suppressed, document, lifted_at, log_cleared_at FROM certificates
+ WHERE id = $1
+"""
+_LIFTED: Final = """
+UPDATE certificates SET lifted_at = coalesce(lifted_at, $2) WHERE id = $1 AND suppressed
+"""
+
+
+async def erased_among(
+    connection: asyncpg.Connection, digests: Collection[bytes]
+) -> frozenset[bytes]:
+    """Return those of *digests* that are of something erased and not lifted."""
+    rows = await connection.fetch(_FOUND, list(digests))
+    return frozenset(row["digest"] for row in rows)
+
+
+async def remember_erased(
+    connection: asyncpg.Connection,
+    kinds: Mapping[bytes, Erased],
+    certificates: Mapping[bytes, UUID],
+    *,
+    now: Instant,
+) -> None:
+    """Remember digests of what is erased; one that was lifted is in force again."""
+    digests = list(kinds)
+    named = [kinds[digest].value for digest in digests]
+    ids = [certificates[digest] for digest in digests]
+    if digests:
+        await connection.execute(_REMEMBER, digests, named, ids, datetime_of(now))
+
+
+async def list_certificates(connection: asyncpg.Connection, limit: int) -> list[asyncpg.Record]:
+    """Return certificates, the newest first."""
+    rows: list[asyncpg.Record] = await connection.fetch(_CERTIFICATES, limit)
+    return rows
+
+
+async def read_certificate(connection: asyncpg.Connection, certificate_id: UUID) -> asyncpg.Record:
+    """Return one certificate.
+
+    Raises:
+        NotFound: there is none of that id.
+    """
+    row = await connection.fetchrow(_CERTIFICATE, certificate_id)
+    if row is None:
+        raise NotFound("no certificate has that id")
+    return row
+
+
+async def lift_suppression(
+    connection: asyncpg.Connection, certificate_id: UUID, *, now: Instant
+) -> None:
+    """Let the identifiers of an erasure be used again; what was erased stays erased."""
+    await connection.execute(_LIFT, certificate_id, datetime_of(now))
+    await connection.execute(_LIFTED, certificate_id, datetime_of(now))
