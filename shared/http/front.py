@@ -10,7 +10,7 @@ Nothing here ever redirects. An application handed in as *rest* is made with
 
 import asyncio
 from collections.abc import Mapping
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Final, NamedTuple
 
 import structlog
@@ -19,7 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import NotFound, Overloaded
 from shared.http.asgi import request_id_for, respond
-from shared.http.problems import Answer, problem
+from shared.http.problems import Answer, TooManyRequests, problem
+from shared.http.sign_ins import SignIns
 from shared.logs import REQUEST_ID
 from shared.metrics import count_request
 
@@ -39,6 +40,7 @@ CONTENT_SECURITY_POLICY: Final = (
 
 WILDCARD: Final = "/*"
 
+_UNAUTHORIZED: Final = 401
 _CLIENT_GONE: Final = 499
 _INTERNAL_ERROR: Final = 500
 
@@ -83,6 +85,7 @@ class Front:
         }
         self._wild_starts = tuple(self._wild)
         self._rest = rest
+        self._sign_ins = SignIns(monotonic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -92,7 +95,7 @@ class Front:
         scope.setdefault("state", {})["request_id"] = identity
         REQUEST_ID.set(identity)
         route = self._exact.get(scope["path"]) or self._wildly(scope["path"])
-        outgoing = _Outgoing(send, identity, head_only=scope["method"] == "HEAD")
+        outgoing = _Outgoing(send, identity, scope, self._sign_ins)
         started = perf_counter()
         if route is not None:
             await _answered(route.endpoint, scope, receive, outgoing)
@@ -115,21 +118,40 @@ class Front:
 
 
 class _Outgoing:
-    """Sends one answer, with the headers that every answer has."""
+    """Sends one answer, with the headers that every answer has.
 
-    __slots__ = ("_head_only", "_identity", "_send", "request_id", "status")
+    Whoever fails to sign in too often is answered 429 in place of 401.
+    """
 
-    def __init__(self, send: Send, request_id: str, *, head_only: bool) -> None:
+    __slots__ = (
+        "_head_only",
+        "_identity",
+        "_replaced",
+        "_scope",
+        "_send",
+        "_sign_ins",
+        "request_id",
+        "status",
+    )
+
+    def __init__(self, send: Send, request_id: str, scope: Scope, sign_ins: SignIns) -> None:
         self._send = send
+        self._scope = scope
+        self._sign_ins = sign_ins
+        self._replaced = False
         self.request_id = request_id
         self._identity = (b"x-request-id", request_id.encode("ascii"))
-        self._head_only = head_only
+        self._head_only = scope["method"] == "HEAD"
         self.status = 0
         """That was sent; 0 before that."""
 
     async def send(self, message: Message) -> None:
         """Send *message* on; of an answer to HEAD, only what stands before its body."""
+        if self._replaced:
+            return
         if message["type"] == "http.response.start":
+            if message["status"] == _UNAUTHORIZED and await self._slowed_down():
+                return
             self.status = message["status"]
             headers = [*message.get("headers", ()), *SECURITY_HEADERS, self._identity]
             if _is_page(headers):
@@ -139,6 +161,21 @@ class _Outgoing:
                 await self._send({"type": "http.response.body", "body": b""})
         elif not self._head_only:
             await self._send(message)
+
+    async def _slowed_down(self) -> bool:
+        """Answer a client that failed too often to wait, in place of its 401."""
+        seconds = self._sign_ins.failed(self._scope)
+        if seconds is None:
+            return False
+        error = TooManyRequests(
+            "too many requests with keys that are not in force came from here: wait, and look at "
+            "which key your program has",
+            retry_after_seconds=seconds,
+        )
+        answer = problem(error, self.request_id)
+        await respond(self.send, answer.status, answer.body, answer.headers)
+        self._replaced = True
+        return True
 
     async def answer(self, answer: Answer) -> None:
         """Send *answer*, unless another one has begun already."""
