@@ -13,7 +13,7 @@ KAFKA_DATA ?= .kafka
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-full torture planted-bugs lint format arch cov check bench kafka-up kafka-down up down
+.PHONY: audit sbom help setup run test test-full torture planted-bugs lint format arch cov check bench kafka-up kafka-down up down
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -72,6 +72,18 @@ up: ## docker compose: Kafka, PostgreSQL, ingest, classifier, api
 
 down: ## stop them; their data stays in volumes
 	@docker compose down
+
+TOOLS := .tools/bin
+
+$(TOOLS)/pip-audit $(TOOLS)/cyclonedx-py:
+	@$(PYTHON) -m venv .tools
+	@$(TOOLS)/pip install --quiet pip-audit==2.10.1 cyclonedx-bom==7.5.0
+
+audit: $(TOOLS)/pip-audit ## known vulnerabilities of the locked dependencies (asks a vulnerability service)
+	@$(TOOLS)/pip-audit --requirement requirements.lock --disable-pip
+
+sbom: $(TOOLS)/cyclonedx-py ## the software bill of materials of what runs, CycloneDX, in sbom.json
+	@$(TOOLS)/cyclonedx-py requirements requirements.lock --of JSON -o sbom.json
 
 bench: .venv/.dev ## the benchmark suite, with a written report in bench-report/
 	@$(BIN)/python -m benchmarks

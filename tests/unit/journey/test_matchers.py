@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from shared.journey.matchers import (
@@ -24,13 +25,17 @@ WEB_ORDER = Touchpoint(
 )
 
 
-def matches(document: JsonObject, traits: JsonObject | None = None) -> bool:
+def matches(
+    document: JsonObject,
+    traits: JsonObject | None = None,
+    touchpoint: Touchpoint = WEB_ORDER,
+) -> bool:
     faults = Faults()
     matcher = read_matcher(Node(document, "match", faults))
     faults.refuse_if_any()
-    shape = Shape(WEB_ORDER.type, WEB_ORDER.channel, WEB_ORDER.source)
+    shape = Shape(touchpoint.type, touchpoint.channel, touchpoint.source)
     compiled = compile_matcher(matcher, shape)
-    return compiled if isinstance(compiled, bool) else compiled(WEB_ORDER, traits or {})
+    return compiled if isinstance(compiled, bool) else compiled(touchpoint, traits or {})
 
 
 def passes(value: JsonValue, **tests: JsonValue) -> bool:
@@ -148,3 +153,19 @@ def test_a_matcher_knows_whether_it_looks_at_the_source_and_which_types_it_names
     assert Matcher(any=(Matcher(negated=inner),)).looks_at_source
     assert Matcher(all=(inner,), type=frozenset({"visit"})).types == {"sale", "visit"}
     assert not Matcher(type=frozenset({"visit"})).looks_at_source
+
+
+@pytest.mark.parametrize(
+    ("consent", "expected"),
+    [
+        ({"marketing": True}, True),
+        ({"marketing": False, "analytics": True}, False),
+        ({"marketing": "true"}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_consent_for_a_purpose_can_be_asked_for(consent: JsonValue, *, expected: bool) -> None:
+    asked: JsonObject = {"where": {"context.consent.marketing": {"eq": True}}}
+    touchpoint = msgspec.structs.replace(WEB_ORDER, context={"consent": consent})
+    assert matches(asked, touchpoint=touchpoint) is expected
