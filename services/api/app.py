@@ -123,6 +123,12 @@ def build_api(
         rates=RequestRates(rate_limit, clock),
         background=background or background_of(None, engine, pepper, clock),
     )
+    _furnish(app)
+    return app
+
+
+def _furnish(app: FastAPI) -> None:
+    """Give *app* its routes, and what stands around them; the last middleware comes first."""
     app.add_middleware(JsonBodies)
     app.add_middleware(RateHeaders)
     app.add_middleware(SegmentPaths)
@@ -130,7 +136,6 @@ def build_api(
     install_validation(app)
     for router in ROUTERS:
         app.include_router(router)
-    return app
 
 
 def create_app(api: FastAPI, checks: Mapping[str, Check]) -> ASGIApp:
