@@ -6,7 +6,7 @@ from services.api.freshness import freshness
 from services.api.ledger import ledger_rows, total
 from services.api.moments import optional_moment_text
 from services.api.readers.claims import read_claims
-from services.api.readers.health import is_standby, read_glance, read_revision
+from services.api.readers.health import is_standby, read_glance, read_revision, read_spooled
 from services.api.readers.sources import read_source_health
 from services.api.resources import Resources
 from services.api.transactions import reading
@@ -53,6 +53,7 @@ async def pipeline_document(resources: Resources, *, with_sources: bool) -> Json
         fresh = freshness(now, await load_watermark(connection))
         glance = await read_glance(connection, now if fresh.as_of is None else fresh.as_of)
         claims = await read_claims(connection)
+        spooled = await read_spooled(connection)
         revision = await read_revision(connection)
         sources = await read_source_health(connection, now) if with_sources else []
     ends = await resources.log_ends()
@@ -67,6 +68,14 @@ async def pipeline_document(resources: Resources, *, with_sources: bool) -> Json
             "seconds": fresh.document()["lag_seconds"],
             # What is pending was received after everything that was read.
             "oldest_pending_since": rfc3339(fresh.as_of) if waiting and fresh.as_of else None,
+        },
+        # Accepted, but in no log yet: no ledger counts them.
+        "spooled": {
+            "spools": spooled["spools"],
+            "records": spooled["records"],
+            "bytes": spooled["bytes"],
+            "oldest_since": optional_moment_text(spooled["oldest_at"]),
+            "seen_at": optional_moment_text(spooled["seen_at"]),
         },
         "quarantine_open": glance["quarantine_open"],
         "timers_overdue": glance["timers_overdue"],

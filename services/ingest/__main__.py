@@ -8,6 +8,7 @@ from typing import Final
 
 from services.ingest.app import build_ingest, create_app
 from services.ingest.settings import IngestSettings
+from services.ingest.spool_report import reporting
 from shared.clock import wall_clock
 from shared.http.health import not_stopping
 from shared.http.server import listen, serve
@@ -15,7 +16,7 @@ from shared.lifecycle import run_service
 from shared.log.choosing import open_log_writer
 from shared.log.kafka_preflight import preflight
 from shared.log.port import LogWriter
-from shared.log.spool_writer import spooling
+from shared.log.spool_writer import SpoolingWriter, spooling
 from shared.storage.directory import DirectoryCache
 from shared.storage.engine import open_engine
 from shared.storage.imports import StoredImportStates
@@ -35,6 +36,8 @@ async def run(settings: IngestSettings, stopping: asyncio.Event) -> None:
         engine = await stack.enter_async_context(
             open_engine(settings.database_url, pool_size=settings.pool_size, name=NAME)
         )
+        if isinstance(log, SpoolingWriter):
+            await stack.enter_async_context(reporting(engine, log, wall_clock))
         directory = await stack.enter_async_context(
             DirectoryCache(engine, settings.pepper, wall_clock)
         )

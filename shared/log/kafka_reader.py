@@ -20,7 +20,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from shared.errors import LogReplaced, LogUnavailable, OffsetOutOfRange
+from shared.errors import LogReplaced, LogUnavailable, OffsetOutOfRange, OwnershipLost
 from shared.log.bounds import Bounds, check_held
 from shared.log.kafka_commits import GroupCommits
 from shared.log.kafka_connection import KafkaAddress, bounded, close_quietly
@@ -173,7 +173,7 @@ class KafkaReader:
     async def position(self, partition: int) -> int:
         """See ``LogReader.position``."""
         if partition not in self._next_offsets:
-            raise LogUnavailable(f"partition {partition} was given to another reader")
+            raise OwnershipLost(f"partition {partition} was given to another reader")
         if partition not in self._sought:
             return self._next_offsets[partition]
         async with bounded(self._call_seconds, "tell a position"):

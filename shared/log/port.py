@@ -115,6 +115,11 @@ class LogReader(Protocol):
         """Return up to where *partition*, which was sought, is read: nothing lies in between.
 
         That is behind the last record that a poll returned, or further where no record ever was.
+
+        Raises:
+            OwnershipLost: it was given to another reader meanwhile, if only for a moment: it is
+                not read any more unless it is sought anew.
+            LogUnavailable: the log cannot be reached.
         """
         ...
 

@@ -46,6 +46,16 @@ class SpoolLimits:
     disk_room: DiskRoom = free_bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much waits in the spool of the folder *name*, and since when."""
+
+    name: str
+    records: int
+    held_bytes: int
+    oldest_at: Instant
+
+
 class Spool:
     """The records of one open file; for the tasks of one event loop.
 
@@ -70,14 +80,24 @@ class Spool:
         return self._log.file.path
 
     @property
+    def waiting(self) -> Waiting:
+        """How much waits here."""
+        return Waiting(self.path.parent.name, self.depth, self.held_bytes, self.oldest_at)
+
+    @property
     def depth(self) -> int:
         """How many records wait."""
         return self._next - self._first
 
     @property
+    def oldest_at(self) -> Instant:
+        """When the oldest record began to wait; now if there is none."""
+        return self._clock() if self._oldest_at is None else self._oldest_at
+
+    @property
     def oldest_age(self) -> Micros:
         """How long the oldest record has waited; 0 when there is none."""
-        return 0 if self._oldest_at is None else max(0, self._clock() - self._oldest_at)
+        return max(0, self._clock() - self.oldest_at)
 
     def holds(self, key: bytes) -> bool:
         """Return whether a record of *key* waits, or may wait."""

@@ -14,7 +14,7 @@ import structlog
 from shared.errors import LogDamaged, LogUnavailable, PermanentError, RetryableError
 from shared.instants import SECOND
 from shared.log.port import Entry, LogWriter
-from shared.log.spool import Spool
+from shared.log.spool import Spool, Waiting
 from shared.log.spool_folders import SpoolFolders
 from shared.metrics import SPOOL_BYTES, SPOOL_DEPTH_EVENTS, SPOOL_DRAINED, SPOOL_OLDEST_AGE_SECONDS
 
@@ -41,6 +41,8 @@ class SpoolDrain:
         self.spool = spool
         self._writer = writer
         self._folders = folders
+        self.names = {spool.waiting.name}
+        """The folders that were ever this process's."""
         self._adopted: list[Spool] = []
         self._looked_at = float("-inf")
         self._failures = 0
@@ -48,6 +50,11 @@ class SpoolDrain:
         self._wanted = asyncio.Event()
         self.trouble: str | None = None
         """Why nothing can go to the log now; None while it takes records."""
+
+    @property
+    def waiting(self) -> Sequence[Waiting]:
+        """What waits in each spool of this process."""
+        return [spool.waiting for spool in self._spools]
 
     @property
     def depth(self) -> int:
@@ -145,6 +152,7 @@ class SpoolDrain:
         self._looked_at = monotonic()
         if (orphan := await self._folders.orphan()) is not None:
             self._adopted.append(orphan)
+            self.names.add(orphan.waiting.name)
 
     async def _wait_out(self, error: Exception) -> None:
         why = str(error) or f"the log did not confirm within {APPEND_SECONDS:g} s"

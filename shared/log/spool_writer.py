@@ -16,7 +16,7 @@ from typing import Final
 from shared.clock import Clock
 from shared.errors import LogUnavailable
 from shared.log.port import Entry, LogWriter, Position
-from shared.log.spool import SpoolLimits
+from shared.log.spool import SpoolLimits, Waiting
 from shared.log.spool_drain import SpoolDrain
 from shared.log.spool_folders import SpoolFolders
 from shared.metrics import SPOOL_SPOOLED
@@ -47,6 +47,14 @@ class SpoolingWriter:
     def depth(self) -> int:
         """How many records wait in the spools of this process."""
         return self._drain.depth
+
+    def waiting(self) -> Sequence[Waiting]:
+        """Return what waits in each spool of this process."""
+        return self._drain.waiting
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all spools that were ever this process's."""
+        return frozenset(self._drain.names)
 
     async def append(self, entries: Sequence[Entry]) -> Sequence[Position]:
         """See ``LogWriter.append``; durable in the log or in the spool.

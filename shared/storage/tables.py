@@ -97,6 +97,16 @@ claims = Table(
     UniqueConstraint("log_id", "topic", "partition"),
 )
 
+spools = Table(
+    "spools",
+    metadata,
+    Column("name", Text(collation="C"), primary_key=True),
+    Column("records", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("oldest_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+
 source_counts = Table(
     "source_counts",
     metadata,

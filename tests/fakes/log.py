@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 from shared.clock import wall_clock
-from shared.errors import LogUnavailable, OffsetOutOfRange
+from shared.errors import LogUnavailable, OffsetOutOfRange, OwnershipLost
 from shared.log.partitioning import partition_of
 from shared.log.port import Entry, LogRecord, Position
 from tests.contract.logs import OpenLog
@@ -100,7 +100,13 @@ class InMemoryReader:
         self._paused = partitions
 
     async def position(self, partition: int) -> int:
+        if partition not in self._next:
+            raise OwnershipLost(f"partition {partition} was given to another reader")
         return self._next[partition]
+
+    def forget(self) -> None:
+        """Have everything given away and back, in a moment in which nobody looked."""
+        self._next.clear()
 
     async def start_offsets(self) -> Mapping[int, int]:
         self._check_open()

@@ -19,6 +19,13 @@ SELECT (SELECT count(*) FROM quarantine WHERE status = 'open') AS quarantine_ope
        (SELECT key || '@' || version FROM models WHERE is_default) AS model
 """
 
+_SPOOLED: Final = """
+SELECT count(*) AS spools, coalesce(sum(records), 0)::bigint AS records,
+       coalesce(sum(bytes), 0)::bigint AS bytes, min(oldest_at) AS oldest_at,
+       min(seen_at) AS seen_at
+  FROM spools
+"""
+
 
 async def read_revision(connection: asyncpg.Connection) -> str | None:
     """Return the revision of the database's schema; None if it was never migrated."""
@@ -37,3 +44,8 @@ async def is_standby(connection: asyncpg.Connection) -> bool:
 async def read_glance(connection: asyncpg.Connection, by: Instant) -> asyncpg.Record:
     """Return open quarantine items, deadlines overdue *by* then, last transition and model."""
     return await connection.fetchrow(_GLANCE, datetime_of(by))
+
+
+async def read_spooled(connection: asyncpg.Connection) -> asyncpg.Record:
+    """Return how much waits in the spools of ingest processes, as they told it last."""
+    return await connection.fetchrow(_SPOOLED)

@@ -129,6 +129,13 @@ async def test_the_pipeline_is_seen_at_a_glance_without_a_key(served: Served) ->
         "oldest_pending_since": rfc3339(NOW - HOUR),
     }
     assert (document["quarantine_open"], document["timers_overdue"]) == (0, 0)
+    assert document["spooled"] == {
+        "spools": 0,
+        "records": 0,
+        "bytes": 0,
+        "oldest_since": None,
+        "seen_at": None,
+    }
     assert document["versions"]["model"].startswith("shop@")
 
 

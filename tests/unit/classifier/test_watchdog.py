@@ -115,3 +115,16 @@ def test_giving_up_ends_the_process_with_a_code_and_what_every_task_was_doing() 
     ran = ended(spawn([sys.executable, "-c", script]))
     assert ran.code == EXIT_CODE
     assert "waits_for_ever" in ran.err
+
+
+async def test_partitions_that_were_given_away_and_back_unseen_are_claimed_and_read_again() -> None:
+    log, clock = InMemoryLog(), Clock()
+    async with log.open() as opened:
+        reader = Silent(log)
+        worker = Worker(reader, Counting(), clock)
+        assert not await turns(worker, clock, 5)
+        assert worker.owned == reader.assigned
+        reader.forget()
+        (position,) = await opened.writer.append([Entry(b"k", b"v")])
+        assert not await turns(worker, clock, 30)
+        assert await reader.position(position.partition) == position.offset + 1
