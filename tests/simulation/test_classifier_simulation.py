@@ -29,7 +29,7 @@ from tests.fixtures.classification import START, Classifier, Refused, Sent
 from tests.fixtures.histories import findings
 
 SEEDS: Final = range(40) if os.environ.get("LONG_RUNS") else range(3)
-ROUNDS: Final = 40
+ROUNDS: Final = 80
 PARTITIONS: Final = 2
 MOST_WORKERS: Final = 3
 
@@ -103,8 +103,12 @@ class Simulation:
             for _ in range(self.chance.randint(1, 3)):
                 await asyncio.wait_for(self.unreliable.began.acquire(), PATIENCE_SECONDS)
                 self._append()
-            if self.chance.random() < 0.7:
-                await asyncio.sleep(self.unreliable.seconds * self.chance.uniform(0, 1.5))
+            if self.chance.random() < 0.8:
+                # Anywhere in a batch, and again and again just when it is about to be done.
+                early, late = self.chance.uniform(0, 1), self.chance.uniform(0.9, 1.2)
+                await asyncio.sleep(
+                    self.unreliable.seconds * self.chance.choice([early, late, late])
+                )
                 await self._crash()
         while self._tasks:
             await self._crash()

@@ -61,12 +61,13 @@ async def _tortured(system: System, plan: Plan, recorder: Recorder, seed: int) -
     watching = asyncio.create_task(observer.watch())
     try:
         await asyncio.sleep(WARM_UP_SECONDS)
-        before = await observer.holdings()
+        before: Mapping[str, int] = {}
         recovery: dict[str, float] = {}
         for phase, hurt in _phases(torture).items():
             torture.phase = phase
             await hurt()
             recovery[phase] = await observer.caught_up()
+            before = before or await observer.holdings()
         await observer.drained()
         load.stop()
         await loading

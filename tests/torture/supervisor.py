@@ -72,6 +72,10 @@ class Supervised:
         if self.wanted:
             self.start()
 
+    def wait(self, seconds: float | None = None) -> int:
+        """Wait for it to end, and return its exit code; 0 if it was never started."""
+        return 0 if self._process is None else self._process.wait(seconds)
+
     def said(self) -> str:
         """The end of what it wrote."""
         with suppress(FileNotFoundError):
@@ -106,7 +110,7 @@ class Supervisor:
         process.wanted = False
         process.send(signal.SIGCONT)
         process.send(signal.SIGTERM)
-        return await asyncio.to_thread(self._ended, process, seconds)
+        return await asyncio.to_thread(process.wait, seconds)
 
     def kill_all(self) -> None:
         """End everything."""
@@ -114,9 +118,5 @@ class Supervisor:
             process.wanted = False
             process.send(signal.SIGCONT)
             process.send(signal.SIGKILL)
-
-    @staticmethod
-    def _ended(process: Supervised, seconds: float) -> int:
-        if process._process is None:  # noqa: SLF001 - the supervisor's own record
-            return 0
-        return process._process.wait(seconds)  # noqa: SLF001
+        for process in self.processes.values():
+            process.wait()
