@@ -114,6 +114,9 @@ class MintedKey(NamedTuple):
     id: str
     text: str
 
+    def __repr__(self) -> str:
+        return f"MintedKey({self.id}, …)"
+
 
 def mint_key(kind: KeyKind, random_base62: RandomBase62) -> MintedKey:
     """Make a key of *kind*; nothing but *random_base62* keeps others from guessing it."""

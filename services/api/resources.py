@@ -62,7 +62,7 @@ class Resources:
     topic: str
     clock: Clock
     cursors: Cursors
-    pepper: bytes
+    pepper: bytes = field(repr=False)
     outlets: Outlets
     rates: RequestRates
     background: Background

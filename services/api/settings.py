@@ -22,7 +22,7 @@ def _rate(text: str) -> str:
 class ApiOptions(BaseSettings):
     """What the API may do, as a service of its own and in the product that is one process."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
 
     webhook_allow_private: Annotated[
         bool, Field(description="send webhooks into private networks, and over plain http")
@@ -45,7 +45,7 @@ class ApiSettings(ApiOptions, LogSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
-    database_url: Annotated[str, Field(description="postgresql://…, the primary")]
+    database_url: Annotated[str, Field(repr=False, description="postgresql://…, the primary")]
     key_pepper: Annotated[
         SecretStr, Field(validation_alias="KEY_PEPPER", min_length=16, description="for digests")
     ]

@@ -18,7 +18,7 @@ class ClassifierSettings(LogSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
-    database_url: Annotated[str, Field(description="postgresql://…, the primary")]
+    database_url: Annotated[str, Field(repr=False, description="postgresql://…, the primary")]
     kafka_group: Annotated[
         str, Field(min_length=1, description="whose members share the partitions")
     ] = "journeyline-classifier"

@@ -32,12 +32,18 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     write_key: str
     secret_key: str
 
+    def __repr__(self) -> str:
+        return f"Credentials({self.url}, …)"
+
 
 class Target(msgspec.Struct, frozen=True):
     """Where to send requests, and with which key."""
 
     url: str
     key: str
+
+    def __repr__(self) -> str:
+        return f"Target({self.url}, …)"
 
 
 class Refused(JourneylineError):

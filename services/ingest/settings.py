@@ -22,7 +22,9 @@ class IngestSettings(LogSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
-    database_url: Annotated[str, Field(description="postgresql://…, for keys and sources")]
+    database_url: Annotated[
+        str, Field(repr=False, description="postgresql://…, for keys and sources")
+    ]
     key_pepper: Annotated[
         SecretStr, Field(validation_alias="KEY_PEPPER", min_length=16, description="for digests")
     ]

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -55,7 +55,7 @@ class PostgresAddress:
     socket_directory: Path
     port: int
     user: str
-    password: str
+    password: str = field(repr=False)
     database: str
 
     @property

@@ -26,6 +26,7 @@ from shared.errors import (
     Unreadable,
 )
 from shared.http.asgi import Headers, MethodNotAllowed, request_id
+from shared.logs import without_secrets
 
 CONTENT_TYPE: Final = b"application/problem+json"
 
@@ -140,24 +141,28 @@ def _answer(
         "type": f"urn:journeyline:problem:{code}",
         "title": status.phrase,
         "status": status.value,
-        "detail": _encodable(message),
+        "detail": _sayable(message),
         "code": code,
-        "message": _encodable(message),
+        "message": _sayable(message),
         "request_id": request_id,
     }
     if faults:
-        document["errors"] = [_encodable_fault(fault) for fault in faults]
+        document["errors"] = [_sayable_fault(fault) for fault in faults]
     headers = [(b"content-type", CONTENT_TYPE), (b"cache-control", b"no-store"), *further]
     return Answer(status.value, headers, _encoder.encode(document))
 
 
-def _encodable(text: str) -> str:
-    """Return *text* without lone surrogates, which names of members that were sent may hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _sayable(text: str) -> str:
+    """Return *text* as an answer may quote it, whatever was sent.
+
+    Without lone surrogates, which names of members may hold, and without keys in the wrong place:
+    answers end in other people's logs.
+    """
+    return without_secrets(text.encode("utf-8", "replace").decode("utf-8"))
 
 
-def _encodable_fault(fault: Fault) -> Fault:
-    return replace(fault, path=_encodable(fault.path), message=_encodable(fault.message))
+def _sayable_fault(fault: Fault) -> Fault:
+    return replace(fault, path=_sayable(fault.path), message=_sayable(fault.message))
 
 
 def _headers_for(error: JourneylineError, status: HTTPStatus) -> list[tuple[bytes, bytes]]:

@@ -20,7 +20,7 @@ from shared.log.port import LogReader, LogWriter
 class LogSettings(BaseSettings):
     """Names the log; a service's settings derive from this. An empty variable is none."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_ignore_empty=True, hide_input_in_errors=True)
 
     kafka_bootstrap: Annotated[
         str | None, Field(description="host:port of brokers, with commas; or a log_path")

@@ -14,7 +14,9 @@ TRANSITIONS_TOPIC: Final = "journeyline.transitions"
 class KafkaSettings(BaseSettings):
     """How Kafka is spoken to; read from the environment once, with a service's own settings."""
 
-    model_config = SettingsConfigDict(env_prefix="KAFKA_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="KAFKA_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     topic: Annotated[str, Field(min_length=1, max_length=249)] = TOPIC
     transitions_topic: Annotated[str, Field(min_length=1, max_length=249)] = TRANSITIONS_TOPIC

@@ -12,7 +12,7 @@ from services.api.guards import ADMIN
 from services.api.links import next_link
 from services.api.parameters import DeliveryParameters, NoParameters
 from services.api.references import Segment, id_in, name_in
-from services.api.resources import Resources, resources_of
+from services.api.resources import resources_of
 from services.api.transactions import reading
 from services.api.webhooks.deliveries import (
     LAST_ID,
@@ -36,10 +36,14 @@ from services.api.webhooks.payloads import TEST, payload
 from services.api.webhooks.secrets import secret_of
 from shared.errors import Conflict, NotFound
 from shared.instants import rfc3339
+from shared.keys import Principal
+from shared.storage.audit import Act, record_act
 from shared.touchpoints import JsonObject
 from shared.upkeep.transactions import transaction
 
 router = APIRouter(tags=["webhooks"], dependencies=[ADMIN])
+
+Admin = Annotated[Principal, ADMIN]
 
 _WHAT: Final = "webhook"
 _FIRST_GENERATION: Final = 0
@@ -61,7 +65,7 @@ async def read_webhooks(request: Request, _: Annotated[NoParameters, Query()]) -
 
 @router.post("/v1/webhooks", status_code=201)
 async def make_webhook(
-    request: Request, body: NewWebhook, _: Annotated[NoParameters, Query()]
+    request: Request, body: NewWebhook, admin: Admin, _: Annotated[NoParameters, Query()]
 ) -> Response:
     """Make an endpoint, told of what happens from now on; its secret is in this answer only."""
     resources = resources_of(request)
@@ -69,9 +73,10 @@ async def make_webhook(
     await require_reachable(body.url, allow_private=allow_private)
     events = list(dict.fromkeys(event.value for event in body.events))
     new = NewEndpoint(body.url, events, body.max_age)
-    webhook_id = uuid4()
+    webhook_id, now = uuid4(), resources.clock()
     async with transaction(resources.engine) as connection:
-        row = await create_endpoint(connection, webhook_id, new, resources.clock())
+        row = await create_endpoint(connection, webhook_id, new, now)
+        await record_act(connection, _act(admin, "made", webhook_id, events=events), at=now)
     secret = secret_of(resources.pepper, webhook_id, _FIRST_GENERATION)
     content = {**endpoint_document(row), "secret": secret}
     return json_answer(content, status=201, headers=NO_STORE)
@@ -89,30 +94,34 @@ async def read_webhook(
 
 @router.delete("/v1/webhooks/{webhook_id}", status_code=204)
 async def take_webhook_away(
-    request: Request, webhook_id: Segment, _: Annotated[NoParameters, Query()]
+    request: Request, webhook_id: Segment, admin: Admin, _: Annotated[NoParameters, Query()]
 ) -> Response:
     """Delete an endpoint; what was still to be sent to it is not sent."""
-    async with transaction(resources_of(request).engine) as connection:
-        await delete_endpoint(connection, id_in(webhook_id, _WHAT))
+    resources = resources_of(request)
+    wanted = id_in(webhook_id, _WHAT)
+    async with transaction(resources.engine) as connection:
+        await delete_endpoint(connection, wanted)
+        await record_act(connection, _act(admin, "deleted", wanted), at=resources.clock())
     return Response(status_code=204)
 
 
 @router.post("/v1/webhooks/{webhook_id}/rotate")
 async def rotate_webhook(
-    request: Request, webhook_id: Segment, _: Annotated[NoParameters, Query()]
+    request: Request, webhook_id: Segment, admin: Admin, _: Annotated[NoParameters, Query()]
 ) -> Response:
     """Give an endpoint a new secret; the one before signs beside it for 24 hours."""
     resources = resources_of(request)
-    wanted = id_in(webhook_id, _WHAT)
+    wanted, now = id_in(webhook_id, _WHAT), resources.clock()
     async with transaction(resources.engine) as connection:
-        generation = await rotate_secret(connection, wanted, resources.clock())
+        generation = await rotate_secret(connection, wanted, now)
+        await record_act(connection, _act(admin, "rotated", wanted), at=now)
     secret = secret_of(resources.pepper, wanted, generation)
     return json_answer({"secret": secret}, headers=NO_STORE)
 
 
 @router.post("/v1/webhooks/{webhook_id}/test")
 async def try_webhook(
-    request: Request, webhook_id: Segment, _: Annotated[NoParameters, Query()]
+    request: Request, webhook_id: Segment, admin: Admin, _: Annotated[NoParameters, Query()]
 ) -> Response:
     """Send one message to an endpoint now, and return how that ended; it is not tried again."""
     resources = resources_of(request)
@@ -127,7 +136,9 @@ async def try_webhook(
     )
     async with transaction(resources.engine) as connection:
         await read_endpoint(connection, wanted)
-        row = await note_test(connection, wanted, message_id, outcome, resources.clock())
+        now = resources.clock()
+        row = await note_test(connection, wanted, message_id, outcome, now)
+        await record_act(connection, _act(admin, "tested", wanted, delivery=row["id"]), at=now)
     return json_answer(delivery_document(row))
 
 
@@ -159,23 +170,26 @@ async def redeliver(
     request: Request,
     webhook_id: Segment,
     delivery_id: Segment,
+    admin: Admin,
     _: Annotated[NoParameters, Query()],
 ) -> Response:
     """Send a message again, under the same id, as if it had never been tried."""
     resources = resources_of(request)
-    wanted, number = id_in(webhook_id, _WHAT), _number(delivery_id)
-    return await _again(resources, wanted, number)
-
-
-async def _again(resources: Resources, wanted: UUID, number: int) -> Response:
+    wanted, number, now = id_in(webhook_id, _WHAT), _number(delivery_id), resources.clock()
     async with transaction(resources.engine) as connection:
         endpoint = await read_endpoint(connection, wanted)
         if endpoint["status"] == "disabled":
             raise Conflict(
                 "this webhook is disabled: make a new one for its address", code="webhook_disabled"
             )
-        row = await send_again(connection, wanted, number, resources.clock())
+        row = await send_again(connection, wanted, number, now)
+        await record_act(connection, _act(admin, "redelivered", wanted, delivery=number), at=now)
     return json_answer(delivery_document(row), status=202)
+
+
+def _act(admin: Principal, verb: str, webhook_id: UUID, **details: object) -> Act:
+    """Return what the audit keeps of an act on an endpoint; its address may hold a secret."""
+    return Act(admin.actor, f"webhook.{verb}", f"webhook:{webhook_id}", details=details)
 
 
 def _number(segment: str) -> int:

@@ -14,7 +14,7 @@ from services.cli.connection import DEFAULT_DATA, Data, Key, Target, Url, ask, c
 from services.cli.tables import plain, print_table
 from shared.clock import wall_clock
 from shared.errors import Fault, Invalid, SetupError
-from shared.instants import Instant, rfc3339
+from shared.instants import Instant, parse_rfc3339, rfc3339
 from shared.key_requests import KeyRequest, parse_scopes
 from shared.storage import access
 from shared.storage.access_acts import record_key_act, record_source_act
@@ -49,6 +49,9 @@ def create_key(
     name: Annotated[str | None, typer.Option("--name", help="to recognise it by")] = None,
     source: Annotated[str | None, typer.Option("--source", help="makes a write key")] = None,
     scope: Annotated[list[str] | None, typer.Option("--scope", help="makes a secret key")] = None,
+    expires: Annotated[
+        str | None, typer.Option("--expires", help="when it ends, such as 2027-01-31T00:00:00Z")
+    ] = None,
     url: Url = None,
     key: Key = None,
     data: Data = DEFAULT_DATA,
@@ -57,7 +60,8 @@ def create_key(
 ) -> None:
     """Make a key and print its id and, this once, the key."""
     scopes = parse_scopes(scope or ())
-    wanted = KeyRequest(name=name, source=source, scopes=scopes)
+    ends = None if expires is None else _moment(expires)
+    wanted = KeyRequest(name=name, source=source, scopes=scopes, expires_at=ends)
     kind = wanted.checked_kind()
     if database_url is not None:
         secret = _pepper(pepper)
@@ -71,6 +75,7 @@ def create_key(
         made, text = _in_database(database_url, create)
     else:
         body = {"kind": kind.value, "name": name, "source": source, "scopes": sorted(scopes)}
+        body |= {"expires_at": None if ends is None else rfc3339(ends)}
         answer = _ask(
             find_target(url, key, data), "POST", "/v1/keys", {k: v for k, v in body.items() if v}
         )
@@ -247,6 +252,14 @@ def _pepper(text: str | None) -> bytes:
     if not text:
         raise SetupError("--database-url needs the deployment's pepper: --pepper or KEY_PEPPER")
     return text.encode()
+
+
+def _moment(text: str) -> Instant:
+    try:
+        return parse_rfc3339(text)
+    except ValueError as error:
+        fault = Fault("expires", "invalid_time", str(error))
+        raise Invalid(f"--expires {error}", faults=[fault]) from error
 
 
 def _document(settings: str | None) -> JsonValue:

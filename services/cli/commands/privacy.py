@@ -1,7 +1,8 @@
 """``journeyline export`` and ``erase``: what is held of a customer, and taking it away."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import quote
 
 import httpx
@@ -20,7 +21,8 @@ from services.cli.connection import (
 )
 from shared.touchpoints import JsonObject
 
-Ref = Annotated[str, typer.Argument(help="a customer id, or kind:value such as email:ana@x.com")]
+WHOM: Final = "a customer id, or kind:value such as email:ana@x.com"
+Ref = Annotated[str, typer.Argument(help=WHOM)]
 
 PATIENCE = httpx.Timeout(600, connect=5)
 """Whole tables are searched."""
@@ -61,8 +63,12 @@ def export(
 
 
 def erase(
-    ref: Ref,
+    ref: Annotated[str | None, typer.Argument(help=WHOM)] = None,
     *,
+    lift: Annotated[
+        str | None,
+        typer.Option("--lift", help="a certificate's id: let its identifiers be used again"),
+    ] = None,
     suppress: Annotated[
         bool, typer.Option("--suppress/--no-suppress", help="keep out what comes of them later")
     ] = True,
@@ -73,8 +79,23 @@ def erase(
     key: Key = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Erase a customer for good, and print the certificate."""
+    """Erase a customer for good, and print the certificate; or lift an erasure's suppression."""
+    if (ref is None) == (lift is None) or (lift is not None and dry_run):
+        raise typer.BadParameter("name a customer to erase, or a certificate with --lift alone")
     target = find_target(url, key, data)
+    if lift is not None:
+        _lift(target, lift, reason)
+    elif ref is not None:
+        names = _listed(target, ref)
+        if dry_run:
+            return
+        if not yes:
+            typer.confirm("erase everything that is held about them?", abort=True, err=True)
+        _erase(target, ref, {"identifiers": names, "suppress": suppress, "reason": reason})
+
+
+def _listed(target: Target, ref: str) -> list[Identifier]:
+    """Show what a customer is called, and return it."""
     answer = _ask(target, "DELETE", _path(ref), params={"dry_run": "true"})
     listed = msgspec.convert(answer, Listed)
     typer.echo(
@@ -82,14 +103,22 @@ def erase(
     )
     for name in listed.identifiers:
         typer.echo(f"  {name.kind}:{name.value}", err=True)
-    if dry_run:
-        return
-    if not yes:
-        typer.confirm("erase everything that is held about them?", abort=True, err=True)
-    body = {"identifiers": listed.identifiers, "suppress": suppress, "reason": reason}
-    order = {name: value for name, value in body.items() if value is not None}
-    done = _ask(target, "DELETE", _path(ref), body=msgspec.to_builtins(order))
+    return listed.identifiers
+
+
+def _erase(target: Target, ref: str, order: Mapping[str, object]) -> None:
+    given = {name: value for name, value in order.items() if value is not None}
+    done = _ask(target, "DELETE", _path(ref), body=msgspec.to_builtins(given))
     typer.echo(msgspec.json.format(msgspec.json.encode(done["certificate"])).decode())
+
+
+def _lift(target: Target, certificate: str, reason: str | None) -> None:
+    path = f"/v1/erasures/{quote(certificate, safe='')}/lift"
+    done = _ask(target, "POST", path, body={"reason": reason or ""})
+    typer.echo(
+        f"lifted at {done['lifted_at']}: the identifiers may be used again; "
+        "what was erased stays erased"
+    )
 
 
 def _ask(

@@ -60,6 +60,9 @@ class _Batch(msgspec.Struct):
 class _WithKey(msgspec.Struct):
     write_key: str | None = msgspec.field(name="writeKey", default=None)
 
+    def __repr__(self) -> str:
+        return "_WithKey(…)"
+
 
 _batch: Final = msgspec.json.Decoder(_Batch)
 _with_key: Final = msgspec.json.Decoder(_WithKey)
