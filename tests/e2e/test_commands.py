@@ -92,6 +92,17 @@ def test_what_goes_into_a_pipe_is_not_cut(ask: Ask) -> None:
     assert "admin, customers:erase, customers:read, models:write, quarantine:write" in scopes
 
 
+def test_a_key_is_made_that_ends(ask: Ask, told: Product) -> None:
+    made = ask("keys", "create", "--scope", "admin", "--expires", "2999-01-31T01:00:00+01:00")
+    assert made.code == 0, made
+    with told.client() as client:
+        listed = {each["id"]: each["expires_at"] for each in client.get("/v1/keys").json()["items"]}
+    assert listed[made.out.split()[1]] == "2999-01-31T00:00:00Z"
+    assert "--expires is not an RFC 3339 time" in _line(
+        ask("keys", "create", "--scope", "admin", "--expires", "tomorrow")
+    )
+
+
 def test_timeline_of_an_unknown_customer_says_so(ask: Ask) -> None:
     assert "no customer" in _line(ask("timeline", "email:nobody@example.com"))
     assert "kind:value" in _line(ask("timeline", "rubbish"))

@@ -92,3 +92,17 @@ def test_a_policy_is_checked_set_and_shown(ask: Ask, tmp_path: Path) -> None:
     shown = msgspec.json.decode(ask("policy", "show").out)
     assert (shown["reason"], shown["applying"]) == ("mail first", None)
     assert "differences 0" in ask("verify").out
+
+
+def test_the_suppression_of_an_erasure_is_lifted(ask: Ask, told: Product) -> None:
+    item = {"type": "page_viewed", "customer": {"user_id": "gone"}}
+    told.post({**item, "event_id": "gone-1"})
+    told.wait_until_stored("gone-1")
+    certificate = msgspec.json.decode(ask("erase", "user_id:gone", "--yes").out)
+    lifted = ask("erase", "--lift", certificate["id"], "--reason", "came back")
+    assert lifted.code == 0, lifted
+    assert lifted.out.startswith("lifted at ")
+    told.post({**item, "event_id": "gone-2"})
+    told.wait_until_stored("gone-2")
+    for wrong in (("--lift", certificate["id"], "user_id:gone"), ("--lift", "x", "--dry-run"), ()):
+        assert ask("erase", *wrong).code == 2

@@ -44,8 +44,9 @@ def wrong_places(key: str) -> Iterator[Ask]:
     yield Ask("PATCH", f"/v1/sources/{key}", body={"channel": key})
     for body in ({"scopes": [key]}, {"source": key}, {"name": [key]}, {key: key}, {"kind": key}):
         yield Ask("POST", "/v1/keys", body=body)
-    for body in (key, [key], {key: 1}, {"type": [key], "event_id": key}, {"customer": {key: key}}):
-        yield Ask("POST", "/v1/touchpoints", body=body)
+    # Members of an item are named as they were sent: repairs of the quarantine go by these paths.
+    for item in (key, [key], {"type": [key]}, {"customer": key}, {"customer": {"email": [key]}}):
+        yield Ask("POST", "/v1/touchpoints", body=item)
     for path, method in (("models", "POST"), ("policy", "PUT"), ("links", "POST")):
         yield Ask(method, f"/v1/{path}", body={"format": key, key: key})
     yield Ask("POST", "/v1/webhooks", body={"url": f"https://ana:{key}@127.0.0.1/"})

@@ -34,11 +34,13 @@ class Walk:
     async def act(
         self, method: str, route: str, body: object = None, /, **named: str
     ) -> JsonObject:
-        """Ask for one write, and check that who did it to what was added to the audit."""
+        """Ask for one write, and check that it was added to the audit, with who did it.
+
+        What of *named* is not in the path of *route* goes into the query.
+        """
         before = await self._entries()
-        path, query = route.format(**named), {}
-        if "ref" in named and "{ref}" not in route:
-            query = {"ref": named["ref"]}
+        path = route.format(**named)
+        query = {name: value for name, value in named.items() if f"{{{name}}}" not in route}
         content = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
         answer = await self.classified.client.request(method, path, content=content, params=query)
         assert answer.is_success, (method, route, answer.text)
@@ -64,7 +66,8 @@ async def access(walk: Walk) -> None:
 
 async def models(walk: Walk) -> None:
     made = await walk.act("POST", "/v1/models", bundled_model("five-stage").encode())
-    await walk.act("POST", "/v1/models/{version}/activate", version=str(made["version"]))
+    version = str(made["version"])
+    await walk.act("POST", "/v1/models/{version}/activate", version=version, timeout="0")
 
 
 async def identity(walk: Walk) -> None:
