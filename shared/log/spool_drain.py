@@ -107,8 +107,10 @@ class SpoolDrain:
             if has_more:
                 await asyncio.sleep(monotonic() - began)
             else:
+                # Not wait_for: in Python 3.11 it swallows a cancellation that comes with the wake.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wanted.wait(), IDLE_SECONDS)
+                    async with asyncio.timeout(IDLE_SECONDS):
+                        await self._wanted.wait()
 
     @property
     def _spools(self) -> Sequence[Spool]:
