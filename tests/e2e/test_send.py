@@ -211,7 +211,7 @@ def test_a_header_that_names_unknown_columns_is_explained(till: Till, tmp_path: 
     file.write_text("Datum;type;customer.email\n1.1.2026;visit;a@example.com\n")
     sent = till.send(file)
     assert sent.code == 1
-    assert "Datum: is no known column" in sent.err
+    assert "Datum is no known column" in sent.err
     assert "occurred_at" in sent.err
 
 
