@@ -8,20 +8,26 @@ from uuid import UUID
 
 import msgspec
 
-from shared.instants import DAY, Instant, Micros, rfc3339
+from shared.instants import DAY, HOUR, Instant, Micros, rfc3339
 from shared.touchpoints import JsonObject
 
-LOG_COPIES: Final[Micros] = 7 * DAY
-"""Retention of the topic by default; the embedded log is cleared at once."""
+EMBEDDED_COPIES: Final[Micros] = HOUR
+"""The embedded log is swept at once, and again every ten minutes."""
+KAFKA_COPIES: Final[Micros] = 14 * DAY
+"""Kafka deletes whole segments: one is closed after a week, and goes a week after its last record.
+
+The first is Kafka's default of ``segment.ms``, the second what our topics are made with.
+"""
 DEAD_ROWS: Final[Micros] = DAY
 WRITE_AHEAD_LOG: Final[Micros] = 7 * DAY
-SPOOLED: Final[Micros] = DAY
 SCHEME: Final = "hmac-sha256"
 
-_LOG_COPIES: Final = (
-    "records of the log: the embedded log is overwritten within the hour, a Kafka topic keeps them "
-    "for its retention"
+_EMBEDDED_COPIES: Final = "records of the log, which are overwritten in place"
+_KAFKA_COPIES: Final = (
+    "records of the Kafka topic, which go with its segments: segment.ms and then retention.ms "
+    "after they were written, a week each unless you set them otherwise"
 )
+_SPOOL: Final = "records that an ingest keeps until Kafka is back, however long; then log copies"
 _PURPOSE: Final = b"journeyline certificates"
 _encoder: Final = msgspec.json.Encoder(order="sorted")
 
@@ -36,7 +42,14 @@ class Certificate:
 
     @classmethod
     def of(
-        cls, id_: UUID, at: Instant, *, suppressed: bool, counts: JsonObject, key: bytes
+        cls,
+        id_: UUID,
+        at: Instant,
+        *,
+        suppressed: bool,
+        counts: JsonObject,
+        key: bytes,
+        on_kafka: bool,
     ) -> Self:
         """Write and sign a certificate; *key* is the deployment's pepper."""
         content: JsonObject = {
@@ -44,7 +57,7 @@ class Certificate:
             "erased_at": rfc3339(at),
             "suppressed": suppressed,
             "counts": counts,
-            "remains": _remains(at),
+            "remains": _remains(at, on_kafka=on_kafka),
         }
         return cls(id_, at, {**content, "signature": signature(content, key)})
 
@@ -66,15 +79,22 @@ def is_genuine(document: JsonObject, key: bytes) -> bool:
     return isinstance(given, str) and hmac.compare_digest(given, signature(document, key))
 
 
-def _remains(at: Instant) -> list[JsonObject]:
-    """Return where bytes may be left that nothing reads any more, and until when."""
-    left: tuple[tuple[str, str, Micros], ...] = (
-        ("log_copies", _LOG_COPIES, LOG_COPIES),
-        ("spool", "records that an ingest keeps while Kafka is away", SPOOLED),
+def _remains(at: Instant, *, on_kafka: bool) -> list[JsonObject]:
+    """Return where bytes may be left that nothing reads any more, and until when, if it is known.
+
+    Only with Kafka has an ingest a spool.
+    """
+    log: tuple[tuple[str, str, Micros | None], ...] = (
+        (("log_copies", _KAFKA_COPIES, KAFKA_COPIES), ("spool", _SPOOL, None))
+        if on_kafka
+        else (("log_copies", _EMBEDDED_COPIES, EMBEDDED_COPIES),)
+    )
+    left = (
+        *log,
         ("dead_rows", "deleted rows in the database's files, until they are vacuumed", DEAD_ROWS),
         ("write_ahead_log", "the database's own log; backups are yours", WRITE_AHEAD_LOG),
     )
     return [
-        {"what": what, "detail": detail, "gone_by": rfc3339(at + after)}
+        {"what": what, "detail": detail, "gone_by": None if after is None else rfc3339(at + after)}
         for what, detail, after in left
     ]

@@ -131,7 +131,12 @@ async def _erase(
     await take_out(connection, mentions, frozenset(gone.identities))
     now = resources.clock()
     certificate = Certificate.of(
-        uuid4(), now, suppressed=wish.suppress, counts=gone.counts, key=resources.pepper
+        uuid4(),
+        now,
+        suppressed=wish.suppress,
+        counts=gone.counts,
+        key=resources.pepper,
+        on_kafka=not resources.background.log_clearing.overwrites,
     )
     await _remember(connection, resources, wish, certificate, (names, gone))
     document = certificate.encode()

@@ -88,6 +88,11 @@ class LogClearing:
         self._cleared_for = -1
         self._clearing = asyncio.Lock()
 
+    @property
+    def overwrites(self) -> bool:
+        """Whether this log can be overwritten: the embedded one can, Kafka cannot."""
+        return self._log is not None
+
     async def run(self, stopping: asyncio.Event) -> None:
         """Clear and vacuum now and then until *stopping*."""
         while not stopping.is_set():

@@ -150,6 +150,9 @@ def test_an_erased_customer_is_gone_from_everything_and_a_replay_resurrects_noth
 
     done = command("erase", f"email:{MAIL}", "--yes", "--data", product.data)
     assert done.code == 0, done.err
+    remains = msgspec.json.decode(done.out)["remains"]
+    assert [one["what"] for one in remains] == ["log_copies", "dead_rows", "write_ahead_log"]
+    assert all(one["gone_by"] for one in remains)
     assert traces(product, database_url) == {}
 
     product.stop()

@@ -91,8 +91,9 @@ async def test_what_is_erased_is_nowhere_and_its_receipts_say_so(classified: Cla
     assert counts == {"touchpoints": 2, "identifiers": 3, "links": 3, "quarantine": 0}
     assert is_genuine(certificate, PEPPER)
     assert not is_genuine({**certificate, "suppressed": False}, PEPPER)
-    remains = msgspec.convert(certificate["remains"], list[dict[str, str]])
-    assert {one["what"] for one in remains} >= {"log_copies", "dead_rows"}
+    remains = msgspec.convert(certificate["remains"], list[dict[str, str | None]])
+    timed = {one["what"]: one["gone_by"] is not None for one in remains}
+    assert timed == {"log_copies": True, "spool": False, "dead_rows": True, "write_ahead_log": True}
     for name in (ANA, HER_MAIL, KIOSK, str(identifier_id(identifier(ANA)))):
         assert await status_of(classified, name) == 404
     assert [await receipt(classified, event_id) for event_id in ("a1", "a2", "b1")] == [
