@@ -1,5 +1,6 @@
 """The PostgreSQL engine, and the driver's own connection under it."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final, cast
@@ -77,6 +78,10 @@ async def checked_out(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]
             driver = await driver_of(connection)
         try:
             yield driver
+        except (asyncio.CancelledError, TimeoutError):
+            # A BEGIN that was cut off leaves the driver believing in a transaction for ever.
+            await connection.invalidate()
+            raise
         finally:
             if driver.is_closed() or driver.is_in_transaction():
                 await connection.invalidate()
