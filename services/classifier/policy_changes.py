@@ -6,14 +6,13 @@ transaction at a time.
 """
 
 import asyncio
-import contextlib
 from typing import Final
 
 import asyncpg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.errors import RetryableError
+from services.classifier.stepping import step_until
 from shared.identity.policy import Policy
 from shared.storage.policies import hold_policy
 from shared.touchpoints import Identifier, JsonObject
@@ -26,7 +25,6 @@ from shared.upkeep.transactions import began_at, transaction
 
 log = structlog.get_logger()
 
-PAUSE_SECONDS: Final = 1.0
 MOST_IDENTIFIERS: Final = 200
 """Identifiers in one transaction, their neighbourhoods not counted."""
 
@@ -61,15 +59,7 @@ class PolicyChanges:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Apply what is set until *stopping* is set."""
-        while not stopping.is_set():
-            try:
-                more = await self.step()
-            except RetryableError as error:
-                log.warning("policy_waits", why=error.message)
-                more = False
-            if not more:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stopping.wait(), PAUSE_SECONDS)
+        await step_until(stopping, self.step, waits="policy_waits")
 
     async def step(self) -> bool:
         """Do one transaction's worth and return whether there may be more to do."""

@@ -13,7 +13,6 @@ clear of what its former time has left.
 """
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -25,15 +24,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.classifier.activation import Flip, activate, settle_rows, some_lack, sweep_rows
 from services.classifier.horizon import load_horizon
 from services.classifier.rebuilding import lock_customers, next_customers, rebuild_journeys
+from services.classifier.stepping import step_until
 from shared.clock import Clock
-from shared.errors import RetryableError
 from shared.instants import Instant, Micros, datetime_of, instant_of
 from shared.upkeep.active_models import ActiveModels, hold_models
 from shared.upkeep.transactions import transaction
 
 log = structlog.get_logger()
 
-PAUSE_SECONDS: Final = 1.0
 MOST_CUSTOMERS: Final = 100
 """Customers in one transaction."""
 
@@ -96,15 +94,7 @@ class Rollouts:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Carry rollouts on until *stopping* is set."""
-        while not stopping.is_set():
-            try:
-                more = await self.step()
-            except RetryableError as error:
-                log.warning("rollout_waits", why=error.message)
-                more = False
-            if not more:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stopping.wait(), PAUSE_SECONDS)
+        await step_until(stopping, self.step, waits="rollout_waits")
 
     async def step(self) -> bool:
         """Do one transaction's worth and return whether there may be more to do."""
