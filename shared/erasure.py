@@ -16,7 +16,15 @@ import msgspec
 
 from shared.identity.identifiers import KIND_PATTERN
 from shared.identity.normalisation import normalise
-from shared.records import Event, RejectedData, RejectedRecord, TouchpointData, TouchpointRecord
+from shared.records import (
+    ErasedRecord,
+    Event,
+    RejectedData,
+    RejectedRecord,
+    TouchpointData,
+    TouchpointRecord,
+    erased_record,
+)
 from shared.touchpoints import Identifier
 
 REFERRED_BY: Final = "referred_by"
@@ -73,6 +81,19 @@ class Digests:
             return self.of_refused(record.sender, UUID(record.id), record.data)
         return [], []
 
+    def all_in(self, record: Event) -> list[bytes]:
+        """Return every digest by which *record* may concern somebody, its referrer's included."""
+        things, carried = self.of_record(record)
+        referrer = referrer_in(record.data) if isinstance(record, TouchpointRecord) else None
+        return [*things, *carried, *([self.of_identifier(referrer)] if referrer else ())]
+
+    def named_things(self, record: Event) -> dict[bytes, Erased]:
+        """Return the digests of what *record* is, and what kind of thing each is of."""
+        things, _ = self.of_record(record)
+        if isinstance(record, TouchpointRecord):
+            return dict.fromkeys(things, Erased.TOUCHPOINT)
+        return dict(zip(things, (Erased.ITEM, Erased.TOUCHPOINT), strict=False))
+
     def of_refused(
         self, source: str, quarantine_id: UUID, data: RejectedData
     ) -> tuple[list[bytes], list[bytes]]:
@@ -85,6 +106,32 @@ class Digests:
     def _digest(self, kind: Erased, *parts: str) -> bytes:
         text = "\0".join((kind, *parts)).encode("utf-8", "surrogatepass")
         return hmac.digest(self.key, text, hashlib.sha256)
+
+
+def left_unread(record: Event, digests: Digests, found: Collection[bytes]) -> Event:
+    """Return what may be left of a record that no classifier has read; itself if that is all.
+
+    It is what the classifier would make of it: nothing of what is erased or carries an erased
+    identifier, and a referrer without a name.
+
+    Args:
+        record: As it was appended.
+        digests: Make those of *found*.
+        found: What is erased of all that *record* holds.
+    """
+    things, carried = digests.of_record(record)
+    if isinstance(record, ErasedRecord):
+        return record
+    if any(digest in found for digest in (*things, *carried)):
+        return erased_record(record)
+    referrer = referrer_in(record.data) if isinstance(record, TouchpointRecord) else None
+    if (
+        isinstance(record, TouchpointRecord)
+        and referrer is not None
+        and digests.of_identifier(referrer) in found
+    ):
+        return msgspec.structs.replace(record, data=without_referrer(record.data))
+    return record
 
 
 def referrer_in(data: TouchpointData) -> str | None:

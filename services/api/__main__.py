@@ -38,7 +38,7 @@ async def run(settings: ApiSettings, stopping: asyncio.Event) -> None:
         outlets = await stack.enter_async_context(
             open_outlets(engine, settings.pepper, settings, clock=wall_clock, stopping=stopping)
         )
-        background = background_of(log.erasable, engine, settings.pepper)
+        background = background_of(log.erasable, engine, settings.pepper, keeping=log.keeping)
         api = build_api(
             engine=engine,
             directory=directory,

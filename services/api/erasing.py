@@ -19,6 +19,7 @@ from services.api.resources import Resources
 from shared.erasure import Erased
 from shared.errors import Conflict, NotFound
 from shared.instants import datetime_of
+from shared.log.port import Keeping
 from shared.storage.audit import Act, record_act
 from shared.storage.erasures import ERASURE_LOCK, remember_erased
 from shared.storage.referrals import leave_stub
@@ -108,11 +109,12 @@ async def erase(resources: Resources, wish: Wish) -> Erasure:
         TransactionConflict: others were in the way again and again; nothing was done.
         DatabaseUnavailable: whether it was done is unknown; asking again tells.
     """
+    keeping = await resources.background.copies.ask()
     for attempt in range(TRIES):
         mentions = await find_mentions(resources.engine, wish.customer_id)
         try:
             async with transaction(resources.engine) as connection:
-                return await _erase(connection, resources, wish, mentions)
+                return await _erase(connection, resources, wish, mentions, keeping)
         except TransactionConflict:
             if attempt == TRIES - 1:
                 raise
@@ -121,7 +123,11 @@ async def erase(resources: Resources, wish: Wish) -> Erasure:
 
 
 async def _erase(
-    connection: asyncpg.Connection, resources: Resources, wish: Wish, mentions: Mentions
+    connection: asyncpg.Connection,
+    resources: Resources,
+    wish: Wish,
+    mentions: Mentions,
+    keeping: Keeping | None,
 ) -> Erasure:
     await connection.execute(_HOLD)
     rows = await connection.fetch(_IDENTIFIERS, wish.customer_id)
@@ -136,7 +142,7 @@ async def _erase(
         suppressed=wish.suppress,
         counts=gone.counts,
         key=resources.pepper,
-        on_kafka=not resources.background.log_clearing.overwrites,
+        remains=await resources.background.copies.remains(connection, keeping, now=now),
     )
     await _remember(connection, resources, wish, certificate, (names, gone))
     document = certificate.encode()

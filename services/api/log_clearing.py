@@ -5,7 +5,7 @@ Kafka cannot; its copies end with the topic's retention, and the certificate say
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, Protocol
 
 import asyncpg
@@ -29,7 +29,7 @@ from shared.records import (
     key_of,
 )
 from shared.storage.engine import driver_of
-from shared.storage.erasures import erased_among
+from shared.storage.erasures import erased_among, newest_erasure
 
 EVERY_SECONDS: Final = 600.0
 RECORDS_AT_ONCE: Final = 2_000
@@ -85,13 +85,8 @@ class LogClearing:
         self._engine = engine
         self._digests = digests
         self._clock = clock
-        self._cleared_for = -1
+        self._cleared_for: tuple[int, int] | None = None
         self._clearing = asyncio.Lock()
-
-    @property
-    def overwrites(self) -> bool:
-        """Whether this log can be overwritten: the embedded one can, Kafka cannot."""
-        return self._log is not None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Clear and vacuum now and then until *stopping*."""
@@ -120,7 +115,8 @@ class LogClearing:
             began = self._clock()
             async with reading(self._engine) as connection:
                 erased = await connection.fetchval(_COUNT)
-            if erased == self._cleared_for:
+                stand = (erased, await newest_erasure(connection))
+            if stand == self._cleared_for:
                 return 0
             overwritten = await self._sweep(self._log) if erased else 0
             if overwritten:
@@ -128,7 +124,7 @@ class LogClearing:
             async with writing(self._engine) as connection:
                 driver = await driver_of(connection)
                 await driver.execute(_CLEARED, datetime_of(self._clock()), datetime_of(began))
-            self._cleared_for = erased
+            self._cleared_for = stand
         return overwritten
 
     async def _sweep(self, erasable: ErasableLog) -> int:
@@ -154,7 +150,7 @@ class LogClearing:
         self, erasable: ErasableLog, reader: LogReader, records: Sequence[LogRecord]
     ) -> int:
         events = list(_events(records))
-        made = {digest for _, event in events for digest in self._digests_in(event)}
+        made = {digest for _, event in events for digest in self._digests.all_in(event)}
         async with reading(self._engine) as connection:
             found = await erased_among(connection, made)
             rows = await connection.fetch(_READ, reader.log_id, reader.topic) if found else []
@@ -169,12 +165,7 @@ class LogClearing:
                 overwritten += await erasable.overwrite(position, encode(left), key=key)
         return overwritten
 
-    def _digests_in(self, event: Event) -> list[bytes]:
-        things, carried = self._digests.of_record(event)
-        referrer = referrer_in(event.data) if isinstance(event, TouchpointRecord) else None
-        return [*things, *carried, *([self._digests.of_identifier(referrer)] if referrer else ())]
-
-    def _left_of(self, event: Event, found: frozenset[bytes], *, is_settled: bool) -> Event:
+    def _left_of(self, event: Event, found: Collection[bytes], *, is_settled: bool) -> Event:
         """Return what may be left of a record; the same one where that is all of it.
 
         Somebody else's touchpoint that was stored before the erasure stays, without the names.
@@ -182,9 +173,10 @@ class LogClearing:
         which makes it erased; the next sweep finds it so.
         """
         things, carried = self._digests.of_record(event)
-        if not found.isdisjoint(things):
+        if any(digest in found for digest in things):
             return erased_record(event) if not isinstance(event, ErasedRecord) else event
-        if found.isdisjoint(self._digests_in(event)) or not is_settled:
+        concerned = any(digest in found for digest in self._digests.all_in(event))
+        if not (concerned and is_settled):
             return event
         if not isinstance(event, TouchpointRecord):
             return event if isinstance(event, ErasedRecord) else erased_record(event)

@@ -16,13 +16,9 @@ from services.classifier.reading import Arrival, Item, Refusal, Suppressed, supp
 from shared.erasure import Digests, Erased, referrer_in, without_referrer
 from shared.errors import SetupError
 from shared.instants import Instant
-from shared.storage.erasures import ERASURE_LOCK, remember_erased
+from shared.storage.erasures import HOLD_OFF_ERASURES, erased_among, remember_erased
 
-_HOLD: Final = f"SELECT pg_advisory_xact_lock_shared({ERASURE_LOCK})"
 _ANY: Final = "SELECT EXISTS (SELECT FROM erasures)"
-_FOUND: Final = """
-SELECT digest, certificate_id FROM erasures WHERE digest = ANY($1::bytea[]) AND lifted_at IS NULL
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ class Suppression:
         Raises:
             SetupError: something was erased, and this process cannot recognise what.
         """
-        await connection.execute(_HOLD)
+        await connection.execute(HOLD_OFF_ERASURES)
         if not await connection.fetchval(_ANY):
             return items
         if self.digests is None:
@@ -62,10 +58,7 @@ class Suppression:
             for index, item in enumerate(items)
             if isinstance(item, Arrival) and (referrer := referrer_in(item.record.data))
         }
-        found = {
-            row["digest"]: row["certificate_id"]
-            for row in await connection.fetch(_FOUND, [*wanted, *referrers.values()])
-        }
+        found = await erased_among(connection, [*wanted, *referrers.values()])
         if not found:
             return items
         named = {index for index, digest in referrers.items() if digest in found}

@@ -10,6 +10,7 @@ from services.ingest.app import build_ingest, create_app
 from services.ingest.settings import IngestSettings
 from services.ingest.spool_report import reporting
 from shared.clock import wall_clock
+from shared.erasure import Digests
 from shared.http.health import not_stopping
 from shared.http.server import listen, serve
 from shared.lifecycle import run_service
@@ -37,7 +38,9 @@ async def run(settings: IngestSettings, stopping: asyncio.Event) -> None:
             open_engine(settings.database_url, pool_size=settings.pool_size, name=NAME)
         )
         if isinstance(log, SpoolingWriter):
-            await stack.enter_async_context(reporting(engine, log, wall_clock))
+            await stack.enter_async_context(
+                reporting(engine, log, wall_clock, Digests.under(settings.pepper))
+            )
         directory = await stack.enter_async_context(
             DirectoryCache(engine, settings.pepper, wall_clock)
         )

@@ -1,4 +1,7 @@
-"""What waits in the spools of this process, told in the database so that others can show it."""
+"""What waits in the spools of this process, told in the database so that others can show it.
+
+Before it is told, what was erased meanwhile is taken out (``spool_sweep.py``).
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,22 +9,29 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import asyncpg
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.ingest.spool_sweep import SpoolSweep
 from shared.clock import Clock
-from shared.errors import RetryableError
+from shared.erasure import Digests
+from shared.errors import LogDamaged, RetryableError
 from shared.instants import datetime_of
 from shared.log.spool_writer import SpoolingWriter
 from shared.upkeep.transactions import transaction
+
+log = structlog.get_logger()
 
 REPORT_SECONDS: Final = 5.0
 _LAST_SECONDS: Final = 2.0
 
 _TELL: Final = """
-INSERT INTO spools (name, records, bytes, oldest_at, seen_at) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO spools (name, records, bytes, oldest_at, seen_at, swept_for)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (name) DO UPDATE
    SET records = excluded.records, bytes = excluded.bytes, oldest_at = excluded.oldest_at,
-       seen_at = excluded.seen_at
+       seen_at = excluded.seen_at,
+       swept_for = excluded.swept_for
 """
 _FORGET: Final = "DELETE FROM spools WHERE name = ANY($1)"
 
@@ -29,7 +39,10 @@ _FORGET: Final = "DELETE FROM spools WHERE name = ANY($1)"
 class SpoolReport:
     """Keeps a row for each spool that holds records; those of dead processes stay as they were."""
 
-    def __init__(self, engine: AsyncEngine, writer: SpoolingWriter, clock: Clock) -> None:
+    def __init__(
+        self, engine: AsyncEngine, writer: SpoolingWriter, clock: Clock, digests: Digests
+    ) -> None:
+        self.sweep = SpoolSweep(engine, writer, clock, digests)
         self._engine = engine
         self._writer = writer
         self._clock = clock
@@ -39,9 +52,16 @@ class SpoolReport:
     async def run(self) -> None:
         """Tell again and again, until cancelled; while the database is away nothing is told."""
         while True:
-            with suppress(RetryableError, asyncpg.PostgresError):
-                await self.tell()
+            await self._turn()
             await asyncio.sleep(REPORT_SECONDS)
+
+    async def _turn(self) -> None:
+        try:
+            await self.sweep.sweep()
+        except (RetryableError, LogDamaged, asyncpg.PostgresError) as error:
+            log.warning("spool_not_swept", why=type(error).__name__)
+        with suppress(RetryableError, asyncpg.PostgresError):
+            await self.tell()
 
     async def tell(self) -> None:
         """Bring the rows up to date.
@@ -55,7 +75,15 @@ class SpoolReport:
             return
         now = datetime_of(self._clock())
         rows = [
-            (one.name, one.records, one.held_bytes, datetime_of(one.oldest_at), now) for one in full
+            (
+                one.name,
+                one.records,
+                one.held_bytes,
+                datetime_of(one.oldest_at),
+                now,
+                self.sweep.swept_for(one.name),
+            )
+            for one in full
         ]
         async with transaction(self._engine) as connection:
             await connection.executemany(_TELL, rows)
@@ -65,10 +93,10 @@ class SpoolReport:
 
 @asynccontextmanager
 async def reporting(
-    engine: AsyncEngine, writer: SpoolingWriter, clock: Clock
+    engine: AsyncEngine, writer: SpoolingWriter, clock: Clock, digests: Digests
 ) -> AsyncIterator[None]:
     """Report on *writer* until the block ends, and once more then."""
-    report = SpoolReport(engine, writer, clock)
+    report = SpoolReport(engine, writer, clock, digests)
     task = asyncio.create_task(report.run(), name="spool-report")
     try:
         yield

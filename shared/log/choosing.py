@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +14,9 @@ from shared.log.embedded import EmbeddedLog, open_embedded_log
 from shared.log.kafka import open_kafka_reader, open_kafka_writer
 from shared.log.kafka_connection import KafkaAddress
 from shared.log.kafka_ends import KafkaEnds
+from shared.log.kafka_keeping import keeping_of
 from shared.log.kafka_settings import KafkaSettings
-from shared.log.port import LogReader, LogWriter
+from shared.log.port import Keeping, LogReader, LogWriter
 
 
 class LogSettings(BaseSettings):
@@ -73,6 +75,8 @@ class BothSides:
     topic: str
     erasable: EmbeddedLog | None = None
     """The log itself, where its records can be overwritten."""
+    keeping: Callable[[], Awaitable[Keeping]] | None = None
+    """Else asks for how long records lie there at most; raises ``LogUnavailable``."""
 
 
 @asynccontextmanager
@@ -85,7 +89,8 @@ async def open_both_sides(settings: LogSettings, name: str) -> AsyncIterator[Bot
     if (address := settings.address(name)) is not None:
         topic = settings.kafka.topic
         async with KafkaEnds(address, topic) as ends, open_kafka_writer(address, topic) as writer:
-            yield BothSides(writer, ends, topic)
+            keeping = partial(keeping_of, address, (topic, settings.kafka.transitions_topic))
+            yield BothSides(writer, ends, topic, keeping=keeping)
     elif settings.log_path is not None:
         async with open_embedded_log(settings.log_path) as log:
             yield BothSides(log.writer, log.reader().end_offsets, log.file.topic, log)

@@ -49,7 +49,7 @@ async def look_at(address: KafkaAddress, topic: str) -> tuple[int, Sequence[str]
     """
     async with KafkaTopic(address, topic) as looking:
         state = await looking.look()
-    return len(state.partitions), topic_faults(state, await _settings_of(address, topic))
+    return len(state.partitions), topic_faults(state, await settings_of(address, topic))
 
 
 def topic_faults(state: TopicState, settings: Mapping[str, str]) -> Sequence[str]:
@@ -129,7 +129,12 @@ async def ensure_topics(address: KafkaAddress, topics: Sequence[str]) -> Sequenc
     return made
 
 
-async def _settings_of(address: KafkaAddress, topic: str) -> Mapping[str, str]:
+async def settings_of(address: KafkaAddress, topic: str) -> Mapping[str, str]:
+    """Return the settings of *topic*, also those that it has from its brokers.
+
+    Raises:
+        LogUnavailable: Kafka cannot be asked, or has no such topic.
+    """
     resource = ConfigResource(ConfigResourceType.TOPIC, topic)
     async with _admin(address) as admin:
         [answer] = await admin.describe_configs([resource])

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from shared.instants import Instant
+from shared.instants import Instant, Micros
 
 SPOOL: Final = "spool"
 """The topic of positions that lie in a spool: the record is durable, but in no log yet."""
@@ -40,6 +40,14 @@ class LogRecord:
     key: bytes
     value: bytes
     appended_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """For how long at most a log keeps a record; ``longest`` is None for ever; ``why`` tells."""
+
+    longest: Micros | None
+    why: str
 
 
 class LogWriter(Protocol):

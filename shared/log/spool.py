@@ -7,13 +7,13 @@ taken in, never what is kept.
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from shared.clock import Clock
-from shared.errors import LogDamaged, LogUnavailable, SetupError
+from shared.errors import LogDamaged, LogUnavailable, OffsetOutOfRange, SetupError
 from shared.instants import DAY, HOUR, LATEST, SECOND, Instant, Micros
 from shared.log.embedded import EmbeddedLog, open_embedded_log
 from shared.log.embedded_reader import EmbeddedReader
@@ -179,6 +179,55 @@ class Spool:
         self._head = ()
         await self.head()
         self._forget_keys_when_empty()
+
+    async def page(self, offset: int) -> Sequence[LogRecord]:
+        """Return the first records from *offset* on, a bounded number; empty behind the last.
+
+        Raises:
+            LogDamaged: a record does not match its checksum.
+            LogUnavailable: the file cannot be read.
+        """
+        reader = self._log.reader(poll_bytes=_HEAD_BYTES)
+        try:
+            while True:
+                with suppress(OffsetOutOfRange):  # the drain let go of it meanwhile
+                    first = (await reader.start_offsets())[_PARTITION]
+                    await reader.seek(_PARTITION, max(first, offset))
+                    polled = await reader.poll(max_records=_HEAD_RECORDS, timeout_seconds=0)
+                    return polled.get(_PARTITION, ())
+        finally:
+            await reader.close()
+
+    async def overwrite(self, record: LogRecord, entry: Entry) -> bool:
+        """Put *entry* in the place of *record*, whose bytes are gone after the next ``forget``.
+
+        What was read of it by ``head`` is replaced too, but may be on its way to the log.
+
+        Returns:
+            False if it does not wait here any more.
+
+        Raises:
+            LogUnavailable: the file cannot be written.
+        """
+        place = Position(SPOOL, _PARTITION, record.offset)
+        if not await self._log.overwrite(place, entry.value, key=entry.key):
+            return False
+        self._keys -= Counter([record.key])
+        self._keys[entry.key] += 1
+        self.held_bytes += _size(entry) - _size(record)
+        self._head = [
+            replace(one, key=entry.key, value=entry.value) if one.offset == record.offset else one
+            for one in self._head
+        ]
+        return True
+
+    async def forget(self) -> None:
+        """Leave nothing in the files of what was replaced or dropped before.
+
+        Raises:
+            LogUnavailable: the file cannot be written; old bytes may still be there: call again.
+        """
+        await self._log.checkpoint()
 
     def _forget_keys_when_empty(self) -> None:
         # A put that was refused or given up may have left a key behind: nothing of it waits now.

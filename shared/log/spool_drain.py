@@ -54,16 +54,16 @@ class SpoolDrain:
     @property
     def waiting(self) -> Sequence[Waiting]:
         """What waits in each spool of this process."""
-        return [spool.waiting for spool in self._spools]
+        return [spool.waiting for spool in self.spools]
 
     @property
     def depth(self) -> int:
         """How many records wait."""
-        return sum(spool.depth for spool in self._spools)
+        return sum(spool.depth for spool in self.spools)
 
     def goes_behind(self, key: bytes) -> bool:
         """Return whether a record of *key* has to go into the spool."""
-        return self.trouble is not None or any(spool.holds(key) for spool in self._spools)
+        return self.trouble is not None or any(spool.holds(key) for spool in self.spools)
 
     def note_away(self, why: str) -> None:
         """Note that an append was not confirmed: nobody waits for the log until it is back."""
@@ -113,13 +113,14 @@ class SpoolDrain:
                         await self._wanted.wait()
 
     @property
-    def _spools(self) -> Sequence[Spool]:
+    def spools(self) -> Sequence[Spool]:
+        """The spools of this process, in the order in which they are drained."""
         return [*self._adopted, self.spool]
 
     async def _turn(self) -> bool:
         """Bring one head to the log; return whether there was one."""
         await self._adopt()
-        for spool in self._spools:
+        for spool in self.spools:
             if spool in self._stuck:
                 continue
             try:
@@ -165,6 +166,6 @@ class SpoolDrain:
 
     def _measure(self) -> None:
         SPOOL_DEPTH_EVENTS.set(self.depth)
-        SPOOL_BYTES.set(sum(spool.held_bytes for spool in self._spools))
-        oldest = max(spool.oldest_age for spool in self._spools)
+        SPOOL_BYTES.set(sum(spool.held_bytes for spool in self.spools))
+        oldest = max(spool.oldest_age for spool in self.spools)
         SPOOL_OLDEST_AGE_SECONDS.set(oldest / SECOND)

@@ -16,7 +16,7 @@ from typing import Final
 from shared.clock import Clock
 from shared.errors import LogUnavailable
 from shared.log.port import Entry, LogWriter, Position
-from shared.log.spool import SpoolLimits, Waiting
+from shared.log.spool import Spool, SpoolLimits, Waiting
 from shared.log.spool_drain import SpoolDrain
 from shared.log.spool_folders import SpoolFolders
 from shared.metrics import SPOOL_SPOOLED
@@ -51,6 +51,10 @@ class SpoolingWriter:
     def waiting(self) -> Sequence[Waiting]:
         """Return what waits in each spool of this process."""
         return self._drain.waiting
+
+    def spools(self) -> Sequence[Spool]:
+        """Return the spools of this process."""
+        return self._drain.spools
 
     def names(self) -> frozenset[str]:
         """Return the names of all spools that were ever this process's."""

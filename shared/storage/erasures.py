@@ -13,9 +13,14 @@ from shared.instants import Instant, datetime_of
 ERASURE_LOCK: Final = 7243003
 """Number of the advisory lock that batches share, and an erasure holds alone."""
 
+HOLD_OFF_ERASURES: Final = f"SELECT pg_advisory_xact_lock_shared({ERASURE_LOCK})"
+"""No erasure begins or commits until the transaction of this ends."""
+
 _FOUND: Final = """
-SELECT digest FROM erasures WHERE digest = ANY($1::bytea[]) AND lifted_at IS NULL
+SELECT digest, certificate_id FROM erasures
+ WHERE digest = ANY($1::bytea[]) AND lifted_at IS NULL
 """
+_NEWEST: Final = "SELECT coalesce(max(number), 0) FROM certificates"
 _REMEMBER: Final = """
 INSERT INTO erasures (digest, kind, certificate_id, erased_at)
 SELECT *, $4 FROM unnest($1::bytea[], $2::text[], $3::uuid[])
@@ -32,7 +37,7 @@ SELECT id, erased_at, suppressed, document, lifted_at, log_cleared_at FROM certi
  ORDER BY erased_at DESC, id LIMIT $1
 """
 _CERTIFICATE: Final = """
-SELECT id, erased_at, suppressed, document, lifted_at, log_cleared_at FROM certificates
+SELECT id, erased_at, suppressed, document, lifted_at, log_cleared_at, number FROM certificates
  WHERE id = $1
 """
 _LIFTED: Final = """
@@ -42,10 +47,18 @@ UPDATE certificates SET lifted_at = coalesce(lifted_at, $2) WHERE id = $1 AND su
 
 async def erased_among(
     connection: asyncpg.Connection, digests: Collection[bytes]
-) -> frozenset[bytes]:
-    """Return those of *digests* that are of something erased and not lifted."""
+) -> Mapping[bytes, UUID]:
+    """Return those of *digests* that are of something erased and not lifted, with certificates."""
     rows = await connection.fetch(_FOUND, list(digests))
-    return frozenset(row["digest"] for row in rows)
+    return {row["digest"]: row["certificate_id"] for row in rows}
+
+
+async def newest_erasure(connection: asyncpg.Connection) -> int:
+    """Return the number of the newest erasure; 0 if there was none.
+
+    Erasures are numbered in the order in which they commit, since each keeps the others off.
+    """
+    return int(await connection.fetchval(_NEWEST))
 
 
 async def remember_erased(

@@ -105,6 +105,7 @@ spools = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("oldest_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),
+    Column("swept_for", BigInteger, nullable=False, server_default=text("0")),
 )
 
 source_counts = Table(
@@ -188,6 +189,7 @@ certificates = Table(
     Column("lifted_at", Moment),
     Column("log_cleared_at", Moment),
     Column("vacuumed_at", Moment),
+    Column("number", BigInteger, Identity(always=True), nullable=False, unique=True),
 )
 
 Index("quarantine_by_event", quarantine.c.source, quarantine.c.event_id)

@@ -13,6 +13,7 @@ from services.api.bodies import ErasureOrder, Reasoned, identifier_in
 from services.api.erasing import Wish, erase
 from services.api.exports import export_document
 from services.api.guards import CUSTOMERS_ERASE, CUSTOMERS_READ, ERASURES_READ
+from services.api.log_copies import spools_waiting
 from services.api.moments import optional_moment_text
 from services.api.parameters import ErasureParameters, NoParameters
 from services.api.readers.customers import find_customer, read_identifiers
@@ -96,7 +97,9 @@ async def read_one_certificate(
     """Return one certificate, as it was handed out, and what has happened since."""
     wanted = id_in(certificate_id, "certificate")
     async with reading(resources_of(request).engine) as connection:
-        return json_answer(_document(await read_certificate(connection, wanted)))
+        row = await read_certificate(connection, wanted)
+        waiting: JsonObject = {"spools_waiting": await spools_waiting(connection, row["number"])}
+    return json_answer({**_document(row), **waiting})
 
 
 @router.post("/v1/erasures/{certificate_id}/lift")

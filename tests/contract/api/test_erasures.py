@@ -10,14 +10,14 @@ import pytest
 
 from services.api.certificates import is_genuine
 from shared.identity.identifiers import identifier_id
-from shared.instants import DAY
+from shared.instants import DAY, SECOND, datetime_of
 from shared.keys import Scope
 from shared.storage.audit import broken_links
 from shared.storage.verification import Difference
 from shared.touchpoints import JsonObject
 from shared.upkeep.transactions import transaction
 from tests.fixtures.classification import PEPPER, START, Refused, Sent
-from tests.fixtures.classified_api import Classified
+from tests.fixtures.classified_api import NOW, Classified
 from tests.fixtures.histories import findings
 from tests.fixtures.served_api import client_of
 from tests.fixtures.told import identifier
@@ -93,7 +93,7 @@ async def test_what_is_erased_is_nowhere_and_its_receipts_say_so(classified: Cla
     assert not is_genuine({**certificate, "suppressed": False}, PEPPER)
     remains = msgspec.convert(certificate["remains"], list[dict[str, str | None]])
     timed = {one["what"]: one["gone_by"] is not None for one in remains}
-    assert timed == {"log_copies": True, "spool": False, "dead_rows": True, "write_ahead_log": True}
+    assert timed == {"log_copies": False, "spool": True, "dead_rows": True, "write_ahead_log": True}
     for name in (ANA, HER_MAIL, KIOSK, str(identifier_id(identifier(ANA)))):
         assert await status_of(classified, name) == 404
     assert [await receipt(classified, event_id) for event_id in ("a1", "a2", "b1")] == [
@@ -211,6 +211,29 @@ async def test_an_export_holds_everything(classified: Classified) -> None:
     assert len(await listed(classified, path, "quarantine")) == 1
     for name in ("transitions", "messages", "journeys"):
         assert await listed(classified, path, name)
+
+
+async def test_a_certificate_names_the_spools_that_were_not_swept(classified: Classified) -> None:
+    await classified.feed(*HISTORY)
+    async with transaction(classified.classifier.engine) as connection:
+        for name, ago in (("spool-dead", 60), ("spool-alive", 1)):
+            await connection.execute(
+                "INSERT INTO spools (name, records, bytes, oldest_at, seen_at)"
+                " VALUES ($1, 1, 1, now(), $2)",
+                name,
+                datetime_of(NOW - ago * SECOND),
+            )
+    certificate = await erase(classified)
+    remains = msgspec.convert(certificate["remains"], list[dict[str, str | None]])
+    [spool] = [one for one in remains if one["what"] == "spool"]
+    assert spool["gone_by"] is None
+    assert "spool-dead since" in str(spool["detail"])
+    assert "spool-alive" not in str(spool["detail"])
+    path = f"/v1/erasures/{certificate['id']}"
+    assert (await classified.get(path))["spools_waiting"] == ["spool-alive", "spool-dead"]
+    async with transaction(classified.classifier.engine) as connection:
+        await connection.execute("UPDATE spools SET swept_for = 1 WHERE name = 'spool-alive'")
+    assert (await classified.get(path))["spools_waiting"] == ["spool-dead"]
 
 
 async def test_an_erasure_and_its_lifting_are_in_the_audit_without_a_name(

@@ -4,18 +4,20 @@ from pathlib import Path
 
 from services.ingest.spool_report import SpoolReport, reporting
 from shared.clock import wall_clock
+from shared.erasure import Digests
 from shared.storage.engine import open_engine
 from shared.upkeep.transactions import transaction
 from tests.eventually import eventually
 from tests.fixtures.spools import SpooledLog, entries
 
+DIGESTS = Digests.under(b"pepper of the test")
 ROWS = "SELECT name, records, bytes, oldest_at <= seen_at AS in_order FROM spools"
 
 
 async def test_a_spool_has_a_row_while_it_holds_records(database_url: str, tmp_path: Path) -> None:
     spooled = SpooledLog(tmp_path / "spools")
     async with spooled.open() as writer, open_engine(database_url) as engine:
-        report = SpoolReport(engine, writer, wall_clock)
+        report = SpoolReport(engine, writer, wall_clock, DIGESTS)
         spooled.faults.away = True
         await writer.append(entries(b"k", range(7)))
         await report.tell()
@@ -47,12 +49,12 @@ async def test_a_process_tells_at_once_and_once_more_when_it_ends(
 
         async with spooled.open() as writer:
             await writer.append(entries(b"k", range(3)))
-            async with reporting(engine, writer, wall_clock):
+            async with reporting(engine, writer, wall_clock, DIGESTS):
                 await eventually(are_told)
                 await writer.append(entries(b"k", range(3, 5)))
             assert await records() == [5]
         # The next process takes the folder over, and its row with it.
-        async with spooled.open() as writer, reporting(engine, writer, wall_clock):
+        async with spooled.open() as writer, reporting(engine, writer, wall_clock, DIGESTS):
             spooled.faults.away = False
             await spooled.until_drained(writer)
         assert await records() == []

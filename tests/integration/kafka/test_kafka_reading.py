@@ -7,13 +7,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
 from deploy.kafka.jars import bring_jars
 from shared.errors import LogReplaced, LogUnavailable, OffsetOutOfRange, SetupError
+from shared.instants import DAY, HOUR
 from shared.log.kafka import open_kafka_reader, open_kafka_writer
 from shared.log.kafka_connection import KafkaAddress
+from shared.log.kafka_keeping import keeping_of
 from shared.log.kafka_preflight import check_topic, ensure_topics
 from shared.log.kafka_reader import KafkaReader
 from shared.log.kafka_settings import KafkaSettings
@@ -212,3 +214,19 @@ async def test_topics_are_made_once_and_a_fragile_one_is_refused_in_production(
     if len(kafka.bootstrap.split(",")) == 1:
         with pytest.raises(SetupError, match="KAFKA_REPLICATION"):
             await ensure_topics(address(kafka, production), [f"{name}-too"])
+
+
+async def test_a_topic_tells_for_how_long_it_keeps_a_record(kafka: KafkaForTests) -> None:
+    name = await kafka.new_topic(1)
+    made = f"{name}-kept"
+    await ensure_topics(address(kafka, KafkaSettings(partitions=1)), [made])
+    keeping = await keeping_of(address(kafka), [made])
+    assert keeping.longest == 14 * DAY + HOUR, "a week of segment.ms is Kafka's own default"
+    compacted = NewTopic(f"{name}-ever", 1, 1, topic_configs={"cleanup.policy": "compact"})
+    async with admin(kafka) as client:
+        await client.create_topics([compacted])
+    keeping = await keeping_of(address(kafka), [made, compacted.name])
+    assert keeping.longest is None
+    assert compacted.name in keeping.why
+    with pytest.raises(LogUnavailable):
+        await keeping_of(address(kafka), [f"{name}-none"])
