@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -109,6 +110,7 @@ async def serve(
     )
     server = _Server(config)
     note_build()
+    _leave_out_of_collections()
     telling = asyncio.create_task(_tell(server, stopping, drain_seconds))
     measuring = asyncio.create_task(_measure_lag())
     try:
@@ -117,6 +119,16 @@ async def serve(
         telling.cancel()
         measuring.cancel()
         listener.close()
+
+
+def _leave_out_of_collections() -> None:
+    """Spare the garbage collector what the process is made of by now: most of it stays to the end.
+
+    Every request brings objects enough for a collection, and the full ones among them would look
+    through all modules each time: a sixth of what taking in batches costs.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _run(server: _Server, listener: socket.socket) -> None:
