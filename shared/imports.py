@@ -1,5 +1,10 @@
-"""Imports of files: how far each one has got, for whoever sent it."""
+"""Imports of files: how far each one has got, for whoever sent it.
 
+What is said of an import stays for months and is about no person, so it quotes nothing of the file:
+an erasure need not look for anybody in it. The lines themselves lie in the quarantine.
+"""
+
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Protocol
@@ -8,9 +13,15 @@ from uuid import UUID
 import msgspec
 
 from shared.instants import MINUTE, Instant, Micros, instant_of
+from shared.records import RejectedData
 
 SILENT_FOR: Final[Micros] = MINUTE
 """An import that says nothing for so long is one whose process has ended."""
+
+
+_QUOTED: Final = re.compile(r"""(['"])(?:\\.|(?!\1).)*\1""", re.DOTALL)
+_TELLING_NOTHING: Final = re.compile(r"[A-Za-z_.]+")
+"""Of names of members; one with digits or an ``@`` may be a value in the wrong place."""
 
 
 class ImportStatus(StrEnum):
@@ -26,11 +37,23 @@ class ImportStatus(StrEnum):
 
 
 class LineError(msgspec.Struct, frozen=True):
-    """A line that was rejected, and is in the quarantine; lines count from 1."""
+    """A line that was rejected, and is in the quarantine; lines count from 1.
+
+    ``message`` quotes nothing of the line.
+    """
 
     line: int
     code: str
     message: str
+
+    @classmethod
+    def of(cls, line: int, data: RejectedData) -> "LineError":
+        """Return what is told of a line that was refused as *data*."""
+        path = data.errors[0].path if data.errors else ""
+        message = data.message
+        if path and not _TELLING_NOTHING.fullmatch(path):
+            message = message.replace(path, "a member")
+        return cls(line, data.reason, _QUOTED.sub("…", message))
 
 
 class ImportState(msgspec.Struct, frozen=True, kw_only=True):

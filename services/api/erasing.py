@@ -134,7 +134,8 @@ async def _erase(
     names = tuple(Identifier(row["kind"], row["value"]) for row in rows)
     _check(names, wish)
     gone = await _delete(connection, rows, mentions)
-    await take_out(connection, mentions, frozenset(gone.identities))
+    own_ids = {mentions.customer_id, *(row["own_id"] for row in rows)}
+    await take_out(connection, mentions, frozenset(gone.identities), own_ids)
     now = resources.clock()
     certificate = Certificate.of(
         uuid4(),

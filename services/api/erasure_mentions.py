@@ -37,9 +37,11 @@ _CONFLICTS: Final = """
 SELECT source, event_id FROM duplicates WHERE last_conflict::text LIKE ANY($1::text[])
 """
 _ITEMS: Final = """
-SELECT id, raw FROM quarantine
- WHERE EXISTS (SELECT FROM unnest($1::text[]) AS wanted (value)
-                WHERE strpos(lower(encode(raw, 'escape')), wanted.value) > 0)
+SELECT id, raw, concat_ws(E'\\n', message, errors::text, settled_reason) AS said FROM quarantine
+ WHERE EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS wanted (value, said)
+                WHERE strpos(lower(encode(raw, 'escape')), wanted.value) > 0
+                   OR strpos(lower(concat_ws(E'\\n', message, errors::text, settled_reason)),
+                             wanted.said) > 0)
 """
 _NEAR: Final = """
 SELECT DISTINCT i.customer_id FROM identifiers i
@@ -101,20 +103,24 @@ async def find_mentions(engine: AsyncEngine, customer_id: UUID) -> Mentions:
         bodies = await connection.fetch(_BODIES, ids, patterns, **found)
         conflicts = await connection.fetch(_CONFLICTS, patterns, **found)
         wanted = [_escaped(name.value) for name in names]
-        items = await connection.fetch(_ITEMS, wanted, **found)
+        said = [name.value.lower() for name in names]
+        items = await connection.fetch(_ITEMS, wanted, said, **found)
         near = await connection.fetch(_NEAR, ids, customer_id)
     return Mentions(
         customer_id,
         frozenset(map(str, names)),
         [(row["source"], row["event_id"]) for row in bodies],
         [(row["source"], row["event_id"]) for row in conflicts],
-        [row["id"] for row in items if _holds(row["raw"], frozenset(names))],
+        [row["id"] for row in items if _holds(row["raw"], row["said"], frozenset(names))],
         [row["customer_id"] for row in near],
     )
 
 
 async def take_out(
-    connection: asyncpg.Connection, mentions: Mentions, erased: Collection[tuple[str, str]]
+    connection: asyncpg.Connection,
+    mentions: Mentions,
+    erased: Collection[tuple[str, str]],
+    customers: Collection[UUID],
 ) -> None:
     """Take the customer out of what belongs to others.
 
@@ -122,7 +128,9 @@ async def take_out(
         connection: In the erasure's transaction.
         mentions: From ``find_mentions``.
         erased: The identities of the customer's touchpoints.
+        customers: All ids that the customer ever had.
     """
+    own_ids = frozenset(map(str, customers))
     for row in await connection.fetch(_BODY, *_columns(mentions.bodies)):
         body = msgspec.json.decode(row["body"], type=dict[str, object])
         scrubbed = _encoder.encode(without(body, mentions.names)).decode()
@@ -131,14 +139,14 @@ async def take_out(
     past = [
         (row["customer_id"], row["model_id"], row["id"], row["n"])
         for row in await connection.fetch(_PAST, mentions.near)
-        if tells_of(msgspec.json.decode(row["cause"]), erased)
+        if tells_of(msgspec.json.decode(row["cause"]), erased, own_ids)
     ]
     if past:
         await connection.execute(_DROP_PAST, *(list(column) for column in zip(*past, strict=True)))
     messages = [
         row["id"]
         for row in await connection.fetch(_MESSAGES, mentions.near)
-        if tells_of(msgspec.json.decode(row["data"]), erased)
+        if tells_of(msgspec.json.decode(row["data"]), erased, own_ids)
     ]
     await connection.execute(_DROP_MESSAGES, messages)
 
@@ -155,28 +163,46 @@ def without(body: Mapping[str, JsonValue], names: Collection[str]) -> JsonObject
     return kept
 
 
-def tells_of(value: JsonValue, identities: Collection[tuple[str, str]]) -> bool:
-    """Tell whether a document names one of *identities* anywhere, as source and event id."""
+def tells_of(
+    value: JsonValue, identities: Collection[tuple[str, str]], customers: Collection[str]
+) -> bool:
+    """Tell whether a document names anybody erased.
+
+    Args:
+        value: Of the document.
+        identities: Source and event id of touchpoints that are erased.
+        customers: Ids of the erased customer, those by which it was known formerly too.
+    """
     if isinstance(value, dict):
         named = value.get("source"), value.get("event_id")
-        return named in identities or any(tells_of(part, identities) for part in value.values())
-    return isinstance(value, list) and any(tells_of(part, identities) for part in value)
+        parts = value.values()
+        return named in identities or any(tells_of(part, identities, customers) for part in parts)
+    if isinstance(value, list):
+        return any(tells_of(part, identities, customers) for part in value)
+    return isinstance(value, str) and value in customers
 
 
-def _holds(raw: bytes, names: frozenset[Identifier]) -> bool:
+def _holds(raw: bytes, said: str, names: frozenset[Identifier]) -> bool:
     """Tell whether a refused item is the customer's.
 
     It is if it carries one of *names*, or holds the value of one, long enough to be no chance, as a
-    text of its own: a wrong column map puts it anywhere.
+    text of its own: a wrong column map puts it anywhere. What is *said* of it may quote the value,
+    and outlives its raw bytes.
     """
     if not names.isdisjoint(named_in(raw)):
         return True
     telling = {name.value.lower() for name in names if len(name.value) >= SHORTEST_TELLING}
+    if _stands_in(said, telling):
+        return True
     value = parsed(raw)
     if value is not None:
         return any(text.lower() in telling for text in _texts(value))
-    text = raw.decode("utf-8", "replace").lower()
-    return any(re.search(rf"(?<![\w.@-]){re.escape(one)}(?![\w@-])", text) for one in telling)
+    return _stands_in(raw.decode("utf-8", "replace"), telling)
+
+
+def _stands_in(text: str, telling: Collection[str]) -> bool:
+    lowered = text.lower()
+    return any(re.search(rf"(?<![\w.@-]){re.escape(one)}(?![\w@-])", lowered) for one in telling)
 
 
 def _texts(value: JsonValue) -> Iterator[str]:

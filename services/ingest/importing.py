@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from services.ingest.channels.contract import Document, Ignored, Read, Refused
 from services.ingest.intake import Intake
-from shared.errors import DatabaseUnavailable, JourneylineError, LogUnavailable, TooLarge
+from shared.errors import DatabaseUnavailable, Invalid, JourneylineError, LogUnavailable, TooLarge
 from shared.files.columns import Layout
 from shared.files.row import BadRow, FileRow
 from shared.files.row_reader import RowReader
@@ -79,6 +79,13 @@ def _read(row: FileRow) -> Document | Refused:
     return Document(row.item, _encoder.encode(row.item))
 
 
+def _reason(error: JourneylineError) -> str:
+    """Return why an import failed; the names in its first line may be a person's data."""
+    if isinstance(error, Invalid) and error.faults:
+        return f"{len(error.faults)} columns are wrong ({error.code}); its sender was told which"
+    return error.message
+
+
 class Importing:
     """One import, from its first byte to its last line; for one task only."""
 
@@ -112,7 +119,7 @@ class Importing:
         try:
             await self._take_all(pieces)
         except JourneylineError as error:
-            await self._end(ImportStatus.FAILED, f"after line {self.state.line}: {error.message}")
+            await self._end(ImportStatus.FAILED, f"after line {self.state.line}: {_reason(error)}")
             raise
         except ClientDisconnect:
             await self._end(ImportStatus.INTERRUPTED, self._advice("the sender went away"))
@@ -150,7 +157,7 @@ class Importing:
             return
         outcomes = await self._taken_in(batch.reads)
         errors = [
-            LineError(line, outcome.data.reason, outcome.data.message)
+            LineError.of(line, outcome.data)
             for line, outcome in zip(batch.lines, outcomes, strict=True)
             if isinstance(outcome, RejectedRecord)
         ]

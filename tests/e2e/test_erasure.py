@@ -114,6 +114,10 @@ def send_planted(product: Product) -> None:
         client.post("/v1/touchpoints", content=msgspec.json.encode(items)).raise_for_status()
         wrong = {"event_id": f"{CANARY}-w", "customer": {"email": MAIL}, "text": CANARY}
         assert client.post("/v1/touchpoints", json=wrong).status_code == 422
+        headless = f"visit,{MAIL},2026-01-01T10:00:00Z\n"
+        assert client.post("/v1/imports", content=headless).status_code == 422
+        file = f"type,customer.email,occurred_at\nvisit,{MAIL},{MAIL}\n"
+        assert client.post("/v1/imports", content=file).status_code == 202
     settle(product)
 
 

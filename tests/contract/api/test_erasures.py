@@ -201,6 +201,35 @@ async def test_refused_items_of_the_customer_go_too_and_those_of_others_stay(
     assert await classified.classifier.rows("SELECT id FROM quarantine ORDER BY id") == left
 
 
+async def test_an_item_whose_bytes_went_is_known_by_what_was_said_of_it(
+    classified: Classified,
+) -> None:
+    await classified.feed(*HISTORY)
+    items = [Refused(UUID(int=n), raw=b"x") for n in range(3)]
+    await classified.feed(*items)
+    async with transaction(classified.classifier.engine) as connection:
+        for n, said in enumerate(("'ana@example.com' is no time", "'diana@example.com' is none")):
+            await connection.execute(
+                "UPDATE quarantine SET raw = '', message = $2 WHERE id = $1", UUID(int=n), said
+            )
+    await erase(classified)
+    left = await classified.classifier.rows("SELECT id FROM quarantine ORDER BY id")
+    assert [UUID(str(row["id"])).int for row in left] == [1, 2]
+
+
+async def test_what_others_were_told_of_a_merge_does_not_name_her_former_id(
+    classified: Classified,
+) -> None:
+    await classified.feed(*HISTORY)
+    link = await classified.post("/v1/links", {"a": ANA, "b": BEN, "reason": "married"}, status=201)
+    await classified.post(f"/v1/links/{link['id']}/unlink", {"reason": "not so"})
+    her_id = str(identifier_id(identifier(ANA)))
+    assert her_id in str(await classified.classifier.rows("SELECT data FROM outbox"))
+    await erase(classified)
+    assert her_id not in str(await classified.classifier.rows("SELECT data FROM outbox"))
+    assert await status_of(classified, BEN) == 200
+
+
 async def test_an_export_holds_everything(classified: Classified) -> None:
     await classified.feed(*HISTORY, Refused(UUID(int=1), raw=b'{"customer": {"user_id": "ana"}}'))
     path = f"{PATH}/export"

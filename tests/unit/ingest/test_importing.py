@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from services.ingest.importing import BATCH_ROWS, MOST_ERRORS, Importing, Order
 from services.ingest.intake import Intake
 from services.ingest.limits import RateLimits
+from shared.errors import Invalid
 from shared.files.columns import Layout
 from shared.imports import ImportState, ImportStatus
 from tests.fakes.directory import InMemoryDirectory
@@ -95,3 +96,40 @@ async def test_the_first_errors_are_told_and_all_are_counted(
     assert (state.status, state.accepted, state.rejected) == ("done", 0, 2 * MOST_ERRORS)
     assert [error.line for error in state.errors] == list(range(2, MOST_ERRORS + 2))
     assert len(log.records) == 2 * MOST_ERRORS
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        b"type,customer.email,occurred_at\nvisit,ana@example.com,canary-1\n",
+        b'type,customer.email,occurred_at\nvisit,ana@example.com,"canary-1 \'s"\n',
+        b'{"type": "visit", "customer": {"email": "a@b.example"}, "canary-1@example.com": 1}\n',
+        b'{"type": "visit", "customer": {"canary-1@example.com": 1}}\n',
+        b'{"type": "visit", "occurred_at": "canary-1", "customer": {"email": "a@b.example"}}\n',
+        b'{"type": "visit canary-1\n',
+    ],
+)
+async def test_what_is_kept_of_an_import_quotes_nothing_of_its_lines(
+    importing: Importing, states: InMemoryImportStates, file: bytes
+) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield file
+
+    await importing.run(pieces())
+    state = last(states)
+    assert len(state.errors) == 1
+    assert "canary" not in str(state)
+
+
+async def test_a_file_without_a_first_line_of_names_is_kept_without_what_it_had_instead(
+    importing: Importing, states: InMemoryImportStates
+) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"visit,canary-1@example.com\n"
+
+    with pytest.raises(Invalid, match="canary-1@example"):
+        await importing.run(pieces())
+    state = last(states)
+    assert state.status is ImportStatus.FAILED
+    assert "columns are wrong (invalid_columns)" in str(state.message)
+    assert "canary" not in str(state)
