@@ -76,6 +76,8 @@ def customer_filter(
     """Return what *asked* selects; role and phase stand for the stages of *model* that have it."""
     kind, colon, value = (asked.q or "").partition(":")
     by_kind = bool(colon) and KIND_PATTERN.fullmatch(kind) is not None
+    if by_kind and kind == "email":
+        value = value.lower()  # as they are stored
     return CustomerFilter(
         model_id=model_id,
         stages=_stages(model, asked),

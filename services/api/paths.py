@@ -71,7 +71,8 @@ def _by_reference(rest: str, query: bytes) -> Target | None:
     for index, pair in enumerate(pairs):
         name, _, value = pair.partition(b"=")
         if name == b"ref":
-            segment = _encoded(value.replace(b"+", b" "))
+            # An empty one stays out of the path, which would be another one without it.
+            segment = _encoded(value.replace(b"+", b" ")) or "lookup"
             left = b"&".join(pairs[:index] + pairs[index + 1 :])
             return Target(f"{_CUSTOMERS}/{segment}{rest}", left)
     return None

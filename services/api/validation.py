@@ -12,6 +12,13 @@ from shared.http.problems import problem
 
 _OWN_WORDS: Final = "Value error, "
 _UNKNOWN: Final = "extra_forbidden"
+_ITS_WORDS: Final = ("Input should be", "must be")
+_MESSAGES: Final = {
+    "missing": "is required",
+    "model_attributes_type": "must be a JSON object",
+    "model_type": "must be a JSON object",
+}
+"""By the type of a fault; where pydantic's own words speak of Python."""
 
 
 def install_validation(app: FastAPI) -> None:
@@ -49,17 +56,20 @@ def known_parameters(request: Request) -> Sequence[str]:
 
 
 def _fault(found: Mapping[str, object], known: Sequence[str] = ()) -> Fault:
-    place = found["loc"]
-    path = _path(place[1:]) if isinstance(place, tuple) else ""
-    if found["type"] == _UNKNOWN:
-        return Fault(path, "unknown_parameter" if known else "unknown_field", _unknown(path, known))
-    code = str(found["type"])
-    return Fault(path, code, str(found["msg"]).removeprefix(_OWN_WORDS))
+    loc = found["loc"]
+    place = loc if isinstance(loc, tuple) else (loc,)
+    path, code = _path(place[1:]), str(found["type"])
+    if code != _UNKNOWN:
+        words = str(found["msg"]).removeprefix(_OWN_WORDS).replace(*_ITS_WORDS)
+        return Fault(path, code, _MESSAGES.get(code, words))
+    if place[0] == "body":
+        return Fault(path, "unknown_field", f"{path} is not known here")
+    return Fault(path, "unknown_parameter", _unknown(path, known))
 
 
 def _unknown(path: str, known: Sequence[str]) -> str:
     if not known:
-        return f"{path} is not known here"
+        return f"{path} is not a parameter of this route, which takes none"
     return f"{path} is not a parameter of this route, which are: {', '.join(sorted(known))}"
 
 

@@ -182,7 +182,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:
-    """Answer what Starlette raises itself: no such path, no such method, a body over its limit."""
+    """Answer what Starlette and FastAPI raise: no such path, a body that is no text."""
     identity = request_id(request.scope)
     if not isinstance(error, HTTPException):
         return _response(problem(error, identity))
@@ -194,7 +194,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             answer = problem(TooLarge(error.detail), identity)
         case HTTPStatus.BAD_REQUEST:
-            answer = problem(Unreadable(error.detail), identity)
+            answer = problem(Unreadable("the body is not JSON", code="bad_json"), identity)
         case status:
             answer = _answer(HTTPStatus(status), "http_error", error.detail, identity)
     return _response(answer)

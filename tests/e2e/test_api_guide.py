@@ -71,6 +71,19 @@ def test_every_answer_of_the_guide_is_as_it_is_shown(shared_product: Product) ->
             answer = client.request(step.method, step.path, content=step.body or None)
             found = differences(step.shown, answer.json())
             assert not found, (step.method, step.path, found)
+            if step.path == "/v1/touchpoints":
+                wait_until_stored(client, step.body)
+
+
+def wait_until_stored(client: httpx.Client, body: str) -> None:
+    """Wait for all of them: they lie in several partitions, which are read side by side."""
+    sent = msgspec.json.decode(body, type=list[dict[str, JsonValue]])
+
+    def stored() -> bool:
+        receipts = [client.get(f"/v1/receipts/api/{one['event_id']}").json() for one in sent]
+        return all(receipt["status"] == "stored" for receipt in receipts)
+
+    within(PATIENCE_SECONDS, stored, lambda: "not all is stored")
 
 
 def wait_until_published(client: httpx.Client) -> None:

@@ -1,6 +1,6 @@
 """Journeys: where a customer stands, since when, by what cause, and what comes next."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -15,6 +15,9 @@ from services.api.waiting import awaited_verdict
 from shared.instants import rfc3339
 from shared.touchpoints import JsonObject
 
+_MOVING: Final = ("as_of", "scores")
+"""Scores decay with every moment; whatever else changes one changes the counts as well."""
+
 router = APIRouter(tags=["customers"], dependencies=[CUSTOMERS_READ])
 
 
@@ -27,8 +30,8 @@ async def read_journey(
     reference = customer_reference(ref)
     verdict = await awaited_verdict(resources, asked)
     answer = await answer_journey(resources, reference, asked, verdict)
-    content = {name: value for name, value in answer.document.items() if name != "as_of"}
-    moving: JsonObject = {"as_of": answer.document["as_of"]}
+    content = {name: value for name, value in answer.document.items() if name not in _MOVING}
+    moving: JsonObject = {name: answer.document[name] for name in _MOVING}
     if answer.known_at is not None:
         content["known_at"] = rfc3339(answer.known_at)
     return fresh_answer(request, content, answer.freshness, moving=moving)

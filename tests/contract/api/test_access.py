@@ -108,6 +108,11 @@ async def test_a_parameter_that_is_not_known_is_named_with_those_that_are(served
         assert "colour" in [fault["path"] for fault in answer.json()["errors"]]
     answer = await served.client.get("/v1/stages", params={"colour": "red"})
     assert "model" in answer.json()["errors"][0]["message"]
+    for method, path in (("GET", "/v1/ledger"), ("POST", "/v1/sources")):
+        answer = await served.client.request(method, path, params={"colour": "red"})
+        fault = answer.json()["errors"][0]
+        assert (fault["path"], fault["code"]) == ("colour", "unknown_parameter")
+        assert "takes none" in fault["message"]
 
 
 async def test_another_method_and_another_path_are_problems_too(served: Served) -> None:

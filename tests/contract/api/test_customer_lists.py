@@ -49,6 +49,7 @@ ADA, BOB, NOBODY = "user_id:ada", "email:bob@x.org", "anonymous_id:bo"
         ({"q": "user_id:"}, [BOB, ADA]),
         ({"q": "user_id:a"}, [ADA]),
         ({"q": "bo"}, [NOBODY, BOB]),
+        ({"q": "email:BOB@"}, [BOB]),
         ({"q": "%"}, []),
         ({"model": "shop", "stage": "nowhere"}, []),
     ],

@@ -155,8 +155,10 @@ async def test_what_is_no_reference_is_refused_with_a_reason(served: Served, seg
 
 
 async def test_a_lookup_without_a_reference_is_refused(served: Served) -> None:
-    answer = await served.client.get("/v1/customers/lookup")
-    assert (answer.status_code, answer.json()["code"]) == (400, "bad_ref")
+    for rest in ("", "?ref=", "/timeline", "/timeline?ref=", "/journey?ref=&as_of="):
+        answer = await served.client.get(f"/v1/customers/lookup{rest}")
+        assert answer.status_code == 400, rest
+        assert answer.json()["code"] in {"bad_ref", "bad_parameter"}
 
 
 async def test_a_reader_who_holds_the_customer_is_told_so(served: Served) -> None:

@@ -179,6 +179,20 @@ async def test_a_reader_who_holds_the_answer_is_told_so_though_time_goes_on(
     assert changed.status_code == 200
 
 
+async def test_a_score_that_only_decays_is_no_news(served: Served) -> None:
+    told = Told(event_id="e1", at=NOW - DAY)
+    await served.histories.store(told, recorded_at=NOW - HOUR)
+    first = await served.client.get(JOURNEY)
+    served.clock.now += HOUR
+    await served.histories.read_through(NOW + HOUR)
+    later = await served.client.get(JOURNEY)
+    assert later.json()["scores"]["intent"] < first.json()["scores"]["intent"]
+    assert later.headers["etag"] == first.headers["etag"]
+    await served.histories.store(Told(event_id="e2", at=NOW), recorded_at=NOW + HOUR)
+    changed = await served.client.get(JOURNEY)
+    assert changed.headers["etag"] != first.headers["etag"]
+
+
 async def test_a_cache_that_another_version_wrote_is_not_trusted(served: Served) -> None:
     told = history(2)
     await served.histories.store(*told, recorded_at=START + DAY)

@@ -72,6 +72,7 @@ async def test_a_body_that_is_wrong_is_refused_and_says_so(served: Served, body:
     )
     assert answer.status_code in {400, 422}, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] in {"bad_json", "invalid_body", "invalid_source"}
     assert "shop" not in {item["name"] for item in (await listed(served))}
 
 
