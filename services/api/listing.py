@@ -1,6 +1,6 @@
 """Lists of customers: from the published view, so that they can be filtered and counted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from services.api.resources import Resources
 from services.api.transactions import reading
 from shared.identity.identifiers import KIND_PATTERN
 from shared.journey.model import StageModel
+from shared.storage.personas import find_persona
 from shared.storage.watermark import load_watermark
 from shared.touchpoints import JsonObject
 
@@ -41,7 +42,7 @@ async def list_customers(resources: Resources, asked: CustomerListParameters) ->
     """Return the page that *asked* wants, in the order of customer ids.
 
     Raises:
-        NotFound: there is no such model.
+        NotFound: there is no such model or persona.
         Unreadable: the cursor is not one of this list.
     """
     about = ["customers", asked.model_dump(mode="json", exclude={"cursor", "limit"})]
@@ -51,7 +52,10 @@ async def list_customers(resources: Resources, asked: CustomerListParameters) ->
     async with reading(resources.engine) as connection:
         row = await find_published_model(connection, asked.model)
         model = (await resources.programs.load(connection, row)).model
-        wanted = customer_filter(row.id, model, asked)
+        persona = None
+        if asked.persona is not None:
+            persona = (await find_persona(connection, asked.persona)).persona.match
+        wanted = replace(customer_filter(row.id, model, asked), persona=persona)
         rows = await read_customers(connection, wanted, after.id, asked.limit + 1)
         total, estimated = await count_customers(connection, wanted)
         fresh = freshness(resources.clock(), await load_watermark(connection))

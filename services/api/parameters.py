@@ -57,6 +57,7 @@ Line = Annotated[str, Field(max_length=500), AfterValidator(_encodable)]
 
 CursorText = Annotated[str, Field(max_length=MAX_CHARACTERS, description="`next` of a page")]
 ModelName = Annotated[Text, Field(description="key of an active model, or any version")]
+PersonaKey = Annotated[Text, Field(description="key of a persona")]
 
 
 class Parameters(BaseModel):
@@ -232,6 +233,7 @@ class CustomerListParameters(Parameters):
     channel: Channel | None = None
     first_channel: Channel | None = None
     model: ModelName | None = None
+    persona: PersonaKey | None = None
     seen_since: Annotated[Moment | None, Field(description="last touchpoint then or later")] = None
     q: Annotated[
         Text | None, Field(description="what an identifier begins with; kind:prefix or prefix")

@@ -351,6 +351,8 @@ Index(
     touchpoints.c.event_id,
 )
 
+Index("touchpoints_by_time", touchpoints.c.effective_at, postgresql_using="brin")
+
 models = Table(
     "models",
     metadata,
@@ -364,6 +366,14 @@ models = Table(
     Column("created_at", Moment, nullable=False),
     Column("activated_at", Moment),
     Column("revision", Integer, nullable=False, server_default=text("1")),
+)
+
+personas = Table(
+    "personas",
+    metadata,
+    Column("key", Text(collation="C"), primary_key=True),
+    Column("document", JSON, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
 )
 
 activations = Table(
@@ -539,6 +549,7 @@ Index(
     transitions.c.at,
     transitions.c.id,
 )
+Index("transitions_by_time", transitions.c.at, postgresql_using="brin")
 Index("outbox_waiting", outbox.c.id, postgresql_where=text("seq IS NULL"))
 Index(
     "outbox_unrelayed",

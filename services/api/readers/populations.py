@@ -11,7 +11,10 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from services.api.readers.arguments import Arguments
+from services.api.readers.personas import persona_condition
 from shared.instants import Instant, datetime_of
+from shared.journey.matchers import Matcher
 
 COUNTED_EXACTLY: Final = 10_000
 
@@ -27,25 +30,18 @@ _SELECTED: Final = """
         SELECT i.customer_id FROM identifiers i
          WHERE ($7::text IS NULL OR i.kind = $7)
            AND i.value >= $8 AND i.value < $8 || U&'\\+10FFFF'))
+   AND {persona}
 """
-
-
-def _of_selected(statement: str) -> str:
-    return statement.format(selected=_SELECTED)
-
-
-_PAGE: Final = _of_selected("""
+_PAGE: Final = """
 SELECT c.id, c.profile, j.stage, j.stage_since, j.activity, j.cycle, j.peak_stage, j.next_at,
        (SELECT array_agg(i.kind || ':' || i.value ORDER BY i.first_seen_at, i.kind, i.value)
           FROM identifiers i WHERE i.customer_id = c.id) AS identifiers
 {selected} AND c.id > $9
  ORDER BY c.id
  LIMIT $10
-""")
-_COUNT: Final = _of_selected("""
-SELECT count(*) FROM (SELECT {selected} LIMIT $9) counted
-""")
-_ESTIMATE: Final = _of_selected("EXPLAIN (FORMAT JSON) SELECT {selected}")
+"""
+_COUNT: Final = "SELECT count(*) FROM (SELECT {selected} LIMIT $9) counted"
+_ESTIMATE: Final = "EXPLAIN (FORMAT JSON) SELECT {selected}"
 _OVERDUE: Final = "SELECT count(*) FROM journeys WHERE next_at <= $1 AND model_id = $2"
 _STAGES: Final = """
 SELECT stage, count(*) AS customers FROM journeys WHERE model_id = $1 GROUP BY stage
@@ -57,6 +53,7 @@ class CustomerFilter:
     """Which customers, by the journeys of one model; None means any.
 
     ``prefix`` is what an identifier's value begins with, of ``prefix_kind`` where that is given.
+    ``persona`` is what a persona matches customers by.
     """
 
     model_id: int
@@ -67,9 +64,10 @@ class CustomerFilter:
     seen_since: Instant | None = None
     prefix_kind: str | None = None
     prefix: str | None = None
+    persona: Matcher | None = None
 
     def arguments(self) -> tuple[object, ...]:
-        """Return what the statements take first."""
+        """Return what the statements take first, the persona apart."""
         return (
             self.model_id,
             self.stages,
@@ -92,7 +90,8 @@ async def read_customers(
     connection: asyncpg.Connection, wanted: CustomerFilter, after: UUID, limit: int
 ) -> list[asyncpg.Record]:
     """Return up to *limit* customers with ids behind *after*."""
-    rows: list[asyncpg.Record] = await connection.fetch(_PAGE, *wanted.arguments(), after, limit)
+    statement, arguments = _asked(_PAGE, wanted, after, limit)
+    rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
     return rows
 
 
@@ -103,11 +102,23 @@ async def count_customers(
 
     Exact up to ``COUNTED_EXACTLY``; beyond that, what PostgreSQL's planner expects.
     """
-    counted: int = await connection.fetchval(_COUNT, *wanted.arguments(), COUNTED_EXACTLY + 1)
+    statement, arguments = _asked(_COUNT, wanted, COUNTED_EXACTLY + 1)
+    counted: int = await connection.fetchval(statement, *arguments)
     if counted <= COUNTED_EXACTLY:
         return counted, False
-    plan = msgspec.json.decode(await connection.fetchval(_ESTIMATE, *wanted.arguments()))
+    statement, arguments = _asked(_ESTIMATE, wanted)
+    plan = msgspec.json.decode(await connection.fetchval(statement, *arguments))
     return max(int(plan[0]["Plan"]["Plan Rows"]), counted), True
+
+
+def _asked(
+    statement: str, wanted: CustomerFilter, *further: object
+) -> tuple[str, tuple[object, ...]]:
+    """Return *statement* with what *wanted* asks for in it, and all its arguments."""
+    first = (*wanted.arguments(), *further)
+    of_persona = Arguments(len(first))
+    selected = _SELECTED.format(persona=persona_condition(wanted.persona, of_persona))
+    return statement.format(selected=selected), (*first, *of_persona.values)
 
 
 async def count_overdue(connection: asyncpg.Connection, by: Instant, model_id: int) -> int:

@@ -68,6 +68,9 @@ async def models(walk: Walk) -> None:
     made = await walk.act("POST", "/v1/models", bundled_model("five-stage").encode())
     version = str(made["version"])
     await walk.act("POST", "/v1/models/{version}/activate", version=version, timeout="0")
+    young = {"match": {"where": {"traits.age": {"lt": 30}}}}
+    await walk.act("PUT", "/v1/personas/{key}", young, key="young")
+    await walk.act("DELETE", "/v1/personas/{key}", key="young")
 
 
 async def identity(walk: Walk) -> None:
