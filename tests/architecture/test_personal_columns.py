@@ -87,6 +87,8 @@ COLUMNS: Final[Mapping[str, str]] = {
     "models.state": OURS,
     "models.title": SETTING,
     "models.version": SETTING,
+    "personas.document": SETTING,
+    "personas.key": SETTING,
     "outbox.customer_id": DELETED,
     "outbox.data": SEARCHED,
     "outbox.type": OURS,
