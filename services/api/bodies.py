@@ -1,13 +1,13 @@
 """What requests carry; a field that is not named here is refused."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.api.parameters import Line, Moment, Text
-from services.api.webhooks.endpoints import LONGEST_URL
+from services.api.webhooks.endpoints import LONGEST_URL, EndpointStatus
 from services.api.webhooks.payloads import EventType
 from shared.errors import Fault, Invalid, Unreadable
 from shared.identity.identifiers import parse_ref
@@ -201,6 +201,31 @@ class NewWebhook(Body):
         BeforeValidator(_age, json_schema_input_type=int | str),
         Field(description="seconds, or as PT24H: moves told later than that are left out"),
     ] = DAY
+
+
+def _changed_age(given: object) -> object:
+    return None if given is None else _age(given)
+
+
+def _in_force(status: object) -> object:
+    return "active" if status == "enabled" else status
+
+
+class ChangedWebhook(Body):
+    """What becomes different about an endpoint; what is not given stays as it is."""
+
+    url: Annotated[str | None, Field(max_length=LONGEST_URL, description="https")] = None
+    events: Annotated[list[EventType] | None, Field(min_length=1)] = None
+    max_age: Annotated[
+        Micros | None,
+        BeforeValidator(_changed_age, json_schema_input_type=int | str),
+        Field(description="seconds, or as PT24H: moves told later than that are left out"),
+    ] = None
+    status: Annotated[
+        EndpointStatus | None,
+        BeforeValidator(_in_force, json_schema_input_type=Literal["active", "enabled", "disabled"]),
+        Field(description="active (or enabled): it goes on where it stopped"),
+    ] = None
 
 
 class NamedIdentifier(Body):

@@ -24,6 +24,7 @@ from services.cli.commands import (
     timeline,
     up,
     verify,
+    webhooks,
 )
 from shared.errors import JourneylineError
 
@@ -60,6 +61,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(model.app, name="model")
 app.add_typer(audit.app, name="audit")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def main() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import standardwebhooks
 
-from tests.fixtures.processes import within
+from tests.fixtures.commands import Command
+from tests.fixtures.processes import Ran, within
 from tests.fixtures.product import Product, copied, product_at
 
 ITEM = {
@@ -76,6 +77,42 @@ def test_a_purchase_is_told_by_webhook_and_by_stream(open_product: Product) -> N
     assert {payload["type"] for payload in payloads} == {"journey.transition"}
     moves = {(payload["data"]["axis"], payload["data"]["to"]) for payload in payloads}
     assert {("activity", "active"), ("stage", "onboarding")} <= moves
+
+
+def test_an_endpoint_is_looked_after_by_command(open_product: Product, command: Command) -> None:
+    def ask(*arguments: str) -> Ran:
+        return command("webhooks", *arguments, "--data", open_product.data)
+
+    with hook() as (url, received):
+        made = ask("create", url, "--event", "journey.transition", "--max-age", "PT1H")
+        assert made.code == 0, made
+        id_, secret = (line.split()[1] for line in made.out.splitlines())
+        assert secret.startswith("whsec_")
+        assert ask("test", id_).out == "the message was taken: 204\n"
+        listed = ask("list").out
+        assert all(part in listed for part in (id_, url, "journey.transition", "3600 s", "active"))
+        assert secret not in listed
+        open_product.post(ITEM)
+        within(30, lambda: len(received) >= 3, lambda: f"received {received}")
+        shown = ask("deliveries", id_, "--limit", "2").out
+        assert "delivered" in shown
+        assert "there are more than these 2" in shown
+        number = next(word for word in shown.split() if word.isdigit())
+        assert ask("redeliver", id_, number).code == 0
+        within(30, lambda: len(received) >= 4, lambda: f"received {received}")
+        changed = ask("update", id_, "--status", "disabled", "--max-age", "60")
+        assert changed.out == f"webhook {id_} is changed, and disabled\n"
+        assert "disabled by hand" in ask("list").out
+        assert ask("redeliver", id_, number).code == 1
+        assert ask("update", id_, "--status", "active").code == 0
+        assert ask("rotate", id_).out.split()[1] not in {"", secret}
+    refused = ask("test", id_)
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith("journeyline: the message was not taken: ")
+    assert ask("update", id_).code == 2
+    assert ask("delete", id_).code == 0
+    gone = ask("deliveries", id_)
+    assert (gone.code, gone.err) == (1, "journeyline: no webhook has that id\n")
 
 
 def test_private_addresses_are_refused_unless_it_is_allowed(shared_product: Product) -> None:

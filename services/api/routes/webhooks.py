@@ -1,5 +1,6 @@
 """Webhooks: endpoints that are told of events, and what became of what they were told."""
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 from uuid import UUID, uuid4
 
@@ -7,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from services.api.answers import NO_STORE, json_answer
-from services.api.bodies import NewWebhook
+from services.api.bodies import ChangedWebhook, NewWebhook
 from services.api.guards import ADMIN
 from services.api.links import next_link
 from services.api.parameters import DeliveryParameters, NoParameters
@@ -20,10 +21,13 @@ from services.api.webhooks.deliveries import (
     note_test,
     read_deliveries,
     send_again,
+    take_up_again,
 )
 from services.api.webhooks.delivering import endpoint_of
 from services.api.webhooks.endpoints import (
+    EndpointChange,
     NewEndpoint,
+    change_endpoint,
     create_endpoint,
     delete_endpoint,
     endpoint_document,
@@ -32,7 +36,7 @@ from services.api.webhooks.endpoints import (
     require_reachable,
     rotate_secret,
 )
-from services.api.webhooks.payloads import TEST, payload
+from services.api.webhooks.payloads import TEST, EventType, payload
 from services.api.webhooks.secrets import secret_of
 from shared.errors import Conflict, NotFound
 from shared.instants import rfc3339
@@ -71,7 +75,7 @@ async def make_webhook(
     resources = resources_of(request)
     allow_private = resources.outlets.webhooks.allow_private
     await require_reachable(body.url, allow_private=allow_private)
-    events = list(dict.fromkeys(event.value for event in body.events))
+    events = _names(body.events)
     new = NewEndpoint(body.url, events, body.max_age)
     webhook_id, now = uuid4(), resources.clock()
     async with transaction(resources.engine) as connection:
@@ -89,6 +93,31 @@ async def read_webhook(
     """Return one endpoint."""
     async with reading(resources_of(request).engine) as connection:
         row = await read_endpoint(connection, id_in(webhook_id, _WHAT))
+    return json_answer(endpoint_document(row))
+
+
+@router.patch("/v1/webhooks/{webhook_id}")
+async def change_webhook(
+    request: Request,
+    webhook_id: Segment,
+    body: ChangedWebhook,
+    admin: Admin,
+    _: Annotated[NoParameters, Query()],
+) -> Response:
+    """Change an endpoint; one that was disabled goes on where it stopped once it is active."""
+    resources = resources_of(request)
+    wanted, now = id_in(webhook_id, _WHAT), resources.clock()
+    if body.url is not None:
+        allow_private = resources.outlets.webhooks.allow_private
+        await require_reachable(body.url, allow_private=allow_private)
+    events = None if body.events is None else _names(body.events)
+    change = EndpointChange(body.url, events, body.max_age, body.status)
+    async with transaction(resources.engine) as connection:
+        row = await change_endpoint(connection, wanted, change)
+        if change.status == "active":
+            await take_up_again(connection, wanted, now)
+        act = _act(admin, "changed", wanted, changed=change.names, status=row["status"])
+        await record_act(connection, act, at=now)
     return json_answer(endpoint_document(row))
 
 
@@ -180,11 +209,16 @@ async def redeliver(
         endpoint = await read_endpoint(connection, wanted)
         if endpoint["status"] == "disabled":
             raise Conflict(
-                "this webhook is disabled: make a new one for its address", code="webhook_disabled"
+                "this webhook is disabled: make it active first", code="webhook_disabled"
             )
         row = await send_again(connection, wanted, number, now)
         await record_act(connection, _act(admin, "redelivered", wanted, delivery=number), at=now)
     return json_answer(delivery_document(row), status=202)
+
+
+def _names(events: Sequence[EventType]) -> list[str]:
+    """Return what *events* are called, each once."""
+    return list(dict.fromkeys(event.value for event in events))
 
 
 def _act(admin: Principal, verb: str, webhook_id: UUID, **details: object) -> Act:

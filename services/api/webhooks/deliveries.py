@@ -25,6 +25,7 @@ LEASE: Final[Micros] = 60 * SECOND
 MOST_PENDING: Final = 10_000
 """Deliveries of one endpoint that wait at once; what comes after them waits in the outbox."""
 FAN_OUT: Final = 500
+GONE: Final = "the endpoint answered 410 Gone"
 
 _QUEUE: Final = """
 WITH hook AS (
@@ -101,6 +102,11 @@ UPDATE webhooks SET status = 'disabled', disabled_reason = $2 WHERE id = $1
 """
 _GIVE_UP: Final = """
 UPDATE deliveries SET status = 'failed', error = $2 WHERE webhook_id = $1 AND status = 'pending'
+"""
+_TAKE_UP: Final = """
+UPDATE deliveries d SET status = 'pending', attempts = 0, due_at = $3
+ WHERE webhook_id = $1 AND status = 'failed' AND (error = $2 OR response_status = 410)
+   AND EXISTS (SELECT FROM outbox WHERE outbox.seq = d.seq)
 """
 _PAGE: Final = """
 SELECT * FROM deliveries
@@ -209,6 +215,11 @@ async def disable_endpoint(connection: asyncpg.Connection, webhook_id: UUID, rea
     """Send nothing to an endpoint any more."""
     await connection.execute(_DISABLE, webhook_id, reason)
     await connection.execute(_GIVE_UP, webhook_id, reason)
+
+
+async def take_up_again(connection: asyncpg.Connection, webhook_id: UUID, now: Instant) -> None:
+    """Let what was given up when an endpoint said that it is gone begin anew."""
+    await connection.execute(_TAKE_UP, webhook_id, GONE, datetime_of(now))
 
 
 async def read_deliveries(

@@ -20,6 +20,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.webhooks.deliveries import (
+    GONE,
     Settled,
     Taken,
     disable_endpoint,
@@ -53,10 +54,10 @@ CONNECTIONS: Final = 3
 """Of the database, which answering requests needs too."""
 PAUSE_SECONDS: Final = 0.5
 KEEP: Final[Micros] = 30 * DAY
-GONE: Final = "the endpoint answered 410 Gone"
 
 _ACTIVE: Final = """
-SELECT id, url, rotated_at, failures, paused_until FROM webhooks WHERE status = 'active'
+SELECT id, url, rotated_at, failures, paused_until FROM webhooks
+ WHERE status = 'active' AND ($1::uuid IS NULL OR id = $1)
 """
 _WAITING: Final = "SELECT count(*) FROM deliveries WHERE status = 'pending'"
 
@@ -65,7 +66,7 @@ Chance = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An endpoint as it was when this round began."""
+    """An endpoint as it was when this round began; it may be changed at any time."""
 
     id: UUID
     url: str
@@ -153,7 +154,7 @@ class Deliveries:
     async def _begin(self) -> None:
         """Start a task for every endpoint that may be sent to and has none."""
         async with self._connected() as connection:
-            found = [endpoint_of(row) for row in await connection.fetch(_ACTIVE)]
+            found = [endpoint_of(row) for row in await connection.fetch(_ACTIVE, None)]
             WEBHOOK_WAITING.set(await connection.fetchval(_WAITING))
             if self._clock() - self._swept_at >= HOUR:
                 await forget_deliveries(connection, self._clock() - KEEP)
@@ -162,27 +163,31 @@ class Deliveries:
         for endpoint in found:
             resting = endpoint.paused_until is not None and endpoint.paused_until > self._clock()
             if not resting and endpoint.id not in self._working:
-                task = asyncio.create_task(self._work(endpoint))
+                task = asyncio.create_task(self._work(endpoint.id))
                 self._working[endpoint.id] = task
 
-    async def _work(self, endpoint: Endpoint) -> None:
-        """Deliver what is due to *endpoint*, until nothing is or an attempt fails."""
+    async def _work(self, webhook_id: UUID) -> None:
+        """Deliver what is due to an endpoint, until nothing is or an attempt fails."""
         try:
-            while await self._round(endpoint) and not self._ending:
+            while await self._round(webhook_id) and not self._ending:
                 pass
         except RetryableError as error:
-            log.warning("webhook_waits", webhook=str(endpoint.id), why=error.message)
+            log.warning("webhook_waits", webhook=str(webhook_id), why=error.message)
         except Exception:  # one endpoint's trouble must not keep the others from being told
-            log.exception("webhook_failed", webhook=str(endpoint.id))
+            log.exception("webhook_failed", webhook=str(webhook_id))
         finally:
-            del self._working[endpoint.id]
+            del self._working[webhook_id]
 
-    async def _round(self, endpoint: Endpoint) -> bool:
+    async def _round(self, webhook_id: UUID) -> bool:
         """Try some deliveries; tell whether to go on."""
-        most = 1 if endpoint.failures else AT_ONCE
         async with self._connected() as connection:
-            more = await queue_deliveries(connection, endpoint.id, self._clock())
-            taken = await take_deliveries(connection, endpoint.id, self._clock(), most)
+            row = await connection.fetchrow(_ACTIVE, webhook_id)
+            if row is None:
+                return False
+            endpoint = endpoint_of(row)
+            most = 1 if endpoint.failures else AT_ONCE
+            more = await queue_deliveries(connection, webhook_id, self._clock())
+            taken = await take_deliveries(connection, webhook_id, self._clock(), most)
         if not taken:
             return more
         outcomes = await asyncio.gather(*(self._attempt(endpoint, one) for one in taken))

@@ -1,8 +1,8 @@
 """Endpoints: where webhooks go, for which events, and whether they may go there at all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, fields
+from typing import Final, Literal, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from shared.errors import Fault, Invalid, NotFound
 from shared.instants import SECOND, Instant, Micros, datetime_of
 from shared.touchpoints import JsonObject
 
+EndpointStatus: TypeAlias = Literal["active", "disabled"]
 LONGEST_URL: Final = 2_000
 
 _PORTS: Final = {"https": 443, "http": 80}
@@ -29,6 +30,20 @@ _ROTATE: Final = """
 UPDATE webhooks SET rotated_at = rotated_at || $2::timestamptz WHERE id = $1
 RETURNING cardinality(rotated_at)
 """
+
+
+_CHANGE: Final = """
+UPDATE webhooks
+   SET url = coalesce($2, url), events = coalesce($3, events), max_age = coalesce($4, max_age),
+       status = coalesce($5, status),
+       disabled_reason = CASE coalesce($5, status)
+           WHEN 'disabled' THEN coalesce(disabled_reason, $6) END,
+       failures = CASE WHEN $2 IS NULL AND $5 IS NULL THEN failures ELSE 0 END,
+       paused_until = CASE WHEN $2 IS NULL AND $5 IS NULL THEN paused_until END
+ WHERE id = $1
+RETURNING *
+"""
+_BY_HAND: Final = "disabled by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +114,38 @@ async def read_endpoint(connection: asyncpg.Connection, webhook_id: UUID) -> asy
         NotFound: there is none with that id.
     """
     row = await connection.fetchrow(_ONE, webhook_id)
+    if row is None:
+        raise no_such_webhook()
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointChange:
+    """What becomes different about an endpoint; None stays as it is."""
+
+    url: str | None = None
+    events: Sequence[str] | None = None
+    max_age: Micros | None = None
+    status: EndpointStatus | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of what changes."""
+        return [field.name for field in fields(self) if getattr(self, field.name) is not None]
+
+
+async def change_endpoint(
+    connection: asyncpg.Connection, webhook_id: UUID, change: EndpointChange
+) -> asyncpg.Record:
+    """Change an endpoint; another address, or being put in force again, forgives its failures.
+
+    Raises:
+        NotFound: there is none with that id.
+    """
+    seconds = None if change.max_age is None else change.max_age // SECOND
+    row = await connection.fetchrow(
+        _CHANGE, webhook_id, change.url, change.events, seconds, change.status, _BY_HAND
+    )
     if row is None:
         raise no_such_webhook()
     return row

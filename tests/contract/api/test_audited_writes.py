@@ -99,6 +99,8 @@ async def webhooks(walk: Walk) -> None:
     id_ = str(made["id"])
     await walk.act("POST", "/v1/webhooks/{webhook_id}/test", webhook_id=id_)
     await walk.act("POST", "/v1/webhooks/{webhook_id}/rotate", webhook_id=id_)
+    elsewhere = {"url": f"{walk.to.url}/canary-path?2", "max_age": 60}
+    await walk.act("PATCH", "/v1/webhooks/{webhook_id}", elsewhere, webhook_id=id_)
     await walk.classified.feed(Sent("w", (BEN,), at=START, type="order_completed"))
     classifier = walk.classified.classifier
     await Publisher(classifier.engine, wall_clock).publish()

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
@@ -16,58 +14,15 @@ from services.api.webhooks.delivering import Deliveries
 from services.api.webhooks.schedule import DELAYS
 from services.api.webhooks.sending import open_sender
 from shared.clock import wall_clock
-from shared.instants import DAY, HOUR, MINUTE, SECOND, Instant
+from shared.instants import DAY, HOUR, MINUTE, SECOND
 from shared.touchpoints import JsonObject
 from tests.eventually import eventually
-from tests.fixtures.receivers import Receiver, receiver
-from tests.fixtures.served_api import NOW, PEPPER, Served, served_api
+from tests.fixtures.hooked import Hooked, id_of
+from tests.fixtures.receivers import receiver
+from tests.fixtures.served_api import NOW, PEPPER
 from tests.fixtures.told_messages import ANA, merged, retraction, say, transition
 
 BEN = UUID("bbbbbbbb-0000-5000-8000-000000000002")
-
-
-@dataclass(frozen=True, slots=True)
-class Hooked:
-    """An API that tells a receiver; time passes when a test says so."""
-
-    api: Served
-    to: Receiver
-
-    async def register(self, **asked: object) -> JsonObject:
-        body = {"url": self.to.url, **asked}
-        answer = await self.api.client.post("/v1/webhooks", json=body)
-        assert answer.status_code == 201, answer.text
-        return dict(answer.json())
-
-    async def deliver(self) -> None:
-        await self.api.outlets.webhooks.deliver_due()
-
-    async def deliver_for(self, time: Instant, *, every: Instant = MINUTE) -> None:
-        """Let *time* pass, looking for what is due now and then."""
-        end = self.api.clock.now + time
-        while self.api.clock.now < end:
-            self.api.clock.now += every
-            await self.deliver()
-
-    async def deliveries(self, hook: JsonObject) -> list[JsonObject]:
-        """Return all deliveries, the oldest first."""
-        answer = await self.api.client.get(f"/v1/webhooks/{hook['id']}/deliveries?limit=500")
-        items: list[JsonObject] = answer.json()["items"]
-        return items[::-1]
-
-    async def endpoint(self, hook: JsonObject) -> JsonObject:
-        answer = await self.api.client.get(f"/v1/webhooks/{hook['id']}")
-        return dict(answer.json())
-
-
-@pytest.fixture
-async def hooked(database_url: str) -> AsyncIterator[Hooked]:
-    async with served_api(database_url) as api, receiver() as to:
-        yield Hooked(api, to)
-
-
-def id_of(number: int, n: int = 1) -> str:
-    return f"{number:032x}.{n}"
 
 
 async def test_an_endpoint_is_told_what_happens_from_then_on(hooked: Hooked) -> None:
