@@ -16,6 +16,7 @@ SUITE = (
     "kafka_log",
     "http_front",
     "api",
+    "api_in_process",
 )
 
 

@@ -1,183 +1,188 @@
-"""How many timeline pages and journeys the API answers in a second of its own CPU time.
+"""How many reads the API answers in a second of its CPU time, over real connections.
 
-Run it as ``python -m benchmarks.api``; it takes about a minute, most of it for storing 100,000
-touchpoints in a throw-away PostgreSQL. Requests go straight into the application, so neither a
-network nor a client's work is counted; PostgreSQL's own CPU time is another process's.
+The API is a process of its own, as it is deployed, over a throw-away PostgreSQL. Its clients keep
+32 connections and ask again as soon as they are answered, so latencies are those of a server that
+has no time left.
+
+Run it as ``python -m benchmarks.api [CUSTOMERSxTOUCHPOINTS …]``, which takes less than a minute for
+the 1,000x100 that it stores if nothing is said, and a few for 10000x100, a million of touchpoints.
+With several sizes, one after the other, it says at the end what the last costs against the first:
+``python -m benchmarks.api 10000x2 1000000x2``.
 """
 
-import asyncio
-import random
+import argparse
+import os
+import sys
 import tempfile
-import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from http import HTTPStatus
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
-import msgspec
-from fastapi import FastAPI
-from starlette.types import Message, Scope
+import uvloop
 
-from services.api.readers.timeline_statements import TOUCHPOINTS
+from benchmarks.api_clients import Asked, ask
+from benchmarks.api_history import Size, fill, reads
+from benchmarks.cpu_time import cpu_seconds
+from deploy.kafka.brokers import Port
 from services.standalone.postgres import running_postgres
-from shared.http.front import Front
-from shared.instants import EARLIEST, HOUR, LATEST, MINUTE, datetime_of
+from services.standalone.postgres_cluster import PostgresCluster
+from shared.clock import wall_clock
+from shared.key_requests import KeyRequest
+from shared.keys import Scope
+from shared.storage.access import create_key
+from shared.storage.engine import open_engine
 from shared.storage.migrate import upgrade
-from tests.fixtures.served_api import NOW, START, served_api
-from tests.fixtures.told import Told
+from shared.storage.verification import Result, verify
+from tests.fixtures.processes import spawn
+from tests.fixtures.served_api import START
+from tests.fixtures.services import Service
+from tests.fixtures.stored_histories import stored_histories
 
-CUSTOMERS: Final = 1_000
-TOUCHPOINTS_EACH: Final = 100
-SECONDS: Final = 4.0
-CONCURRENT: Final = 4
-MANY: Final = 50
-"""Identifiers of the customer who has many."""
+PEPPER: Final = "a pepper of benchmarks"
+POOL: Final = 10
+WARM: Final = 0.25
+"""Seconds of asking before each second that counts."""
 
 
-def history(chance: random.Random) -> list[Told]:
-    """Return touchpoints of the usual size: most of one customer each, some of one with many."""
-    told = []
-    for number in range(CUSTOMERS * TOUCHPOINTS_EACH):
-        customer = chance.randrange(CUSTOMERS)
-        name = f"user_id:u_{customer}" if customer >= MANY else f"anonymous_id:a_{customer}"
-        told.append(
-            Told(
-                event_id=f"event-{number:08d}",
-                at=START + chance.randrange(700) * HOUR + number % HOUR,
-                type="product_viewed" if number % 50 else "order_completed",
-                identifiers=(name,),
-                properties={"product_id": f"p{number % 97}", "price": 19.5, "currency": "EUR"},
-                context={"page": {"url": f"https://shop.example/products/{number % 97}"}},
-            )
+class Load(NamedTuple):
+    """How it is asked."""
+
+    connections: int
+    seconds: float
+
+
+class Deployed(NamedTuple):
+    """The API's process, its database's, and a key."""
+
+    port: int
+    key: str
+    api: int
+    postgres: int
+
+
+class Figures(NamedTuple):
+    """What one kind of read costs: microseconds of CPU time for each answer."""
+
+    api: float
+    postgres: float
+
+
+async def measured(size: Size, load: Load, *, checked: bool) -> dict[str, Figures]:
+    """Store a history of *size*, ask for every kind of read, and print what came of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        postgres = Path(folder) / "postgres"
+        async with running_postgres(postgres, progress=_say) as address:
+            await upgrade(address.dsn)
+            async with stored_histories(address.dsn, at=START) as histories:
+                await fill(histories, size)
+            if checked:
+                await _verify(address.dsn)
+            running = PostgresCluster.at(postgres).data / "postmaster.pid"
+            key, pid = await _key(address.dsn), int(running.read_text().split()[0])
+            with api_process(Path(folder), address.dsn) as api:
+                at = Deployed(api.port.number, key, api.process.pid, pid)
+                print(f"{size}, {load.connections} connections, {os.cpu_count()} cores")
+                return {title: await _measure(title, at, p, load) for title, p in reads(size)}
+
+
+@contextmanager
+def api_process(folder: Path, database_url: str) -> Generator[Service]:
+    """Run the API alone, as it is deployed, until the block ends."""
+    output = folder / "api.txt"
+    environment = {
+        "API_DATABASE_URL": database_url,
+        "API_LOG_PATH": str(folder / "log.sqlite"),
+        "API_POOL_SIZE": str(POOL),
+        "KEY_PEPPER": PEPPER,
+    }
+    port = Port()
+    with output.open("wb") as said:
+        process = spawn(
+            [sys.executable, "-m", "services.api"],
+            said=said,
+            environment={**environment, "API_PORT": str(port.number)},
         )
-    return told
+    api = Service("api", port, process, output)
+    try:
+        api.wait_until_ready()
+        yield api
+    finally:
+        api.stop()
 
 
-class Asking:
-    """Asks the application for one path after the other, as a server would."""
-
-    def __init__(self, app: Front) -> None:
-        self._app = app
-        self.answered = 0
-        self.bytes = 0
-
-    async def ask(self, path: str) -> None:
-        """Send one request and take its answer."""
-        raw, _, query = path.partition("?")
-        scope: Scope = {
-            "type": "http",
-            "http_version": "1.1",
-            "method": "GET",
-            "path": raw,
-            "raw_path": raw.encode(),
-            "query_string": query.encode(),
-            "headers": [(b"host", b"api.test"), (b"authorization", b"Bearer sk_all")],
-            "scheme": "http",
-            "server": ("api.test", 80),
-            "client": ("127.0.0.1", 1),
-        }
-        await self._app(scope, _nothing, self._take)
-
-    async def _take(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            if message["status"] != HTTPStatus.OK:
-                raise RuntimeError(f"answered {message['status']}")
-            self.answered += 1
-        else:
-            self.bytes += len(message.get("body", b""))
+async def _measure(title: str, at: Deployed, paths: list[str], load: Load) -> Figures:
+    connections = load.connections
+    await ask(at.port, at.key, paths, connections=connections, seconds=load.seconds * WARM)
+    api, postgres = cpu_seconds(at.api), cpu_seconds(at.postgres)
+    asked = await ask(at.port, at.key, paths, connections=connections, seconds=load.seconds)
+    api, postgres = cpu_seconds(at.api) - api, cpu_seconds(at.postgres) - postgres
+    _print(title, asked, api, postgres)
+    return Figures(api / asked.answers * 1e6, postgres / asked.answers * 1e6)
 
 
-async def _nothing() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
-
-
-async def measure(title: str, app: Front, paths: list[str]) -> None:
-    """Ask for *paths* over and over from several tasks, and print what came of it."""
-    asking = Asking(app)
-    for path in paths[:20]:
-        await asking.ask(path)
-    asking.answered = asking.bytes = 0
-    began, cpu = time.perf_counter(), time.process_time()
-
-    async def keep_asking(chance: random.Random) -> None:
-        while time.perf_counter() - began < SECONDS:
-            await asking.ask(chance.choice(paths))
-
-    await asyncio.gather(*(keep_asking(random.Random(seed)) for seed in range(CONCURRENT)))
-    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
+def _print(title: str, asked: Asked, api: float, postgres: float) -> None:
     print(
-        f"{title:<44} {asking.answered / seconds:>7,.0f} requests/s"
-        f" {asking.answered / cpu_seconds:>7,.0f} per CPU s"
-        f" {asking.bytes / max(asking.answered, 1):>8,.0f} bytes each"
+        f"{title:24}{asked.answers / api:>6,.0f} per CPU s of the API"
+        f" ({asked.answers / asked.seconds:>6,.0f} a second);"
+        f" PostgreSQL {postgres / asked.answers * 1e6:>5,.0f} µs each;"
+        f" p50 {asked.latency(50):>5.1f} ms, p99 {asked.latency(99):>5.1f} ms;"
+        f" {asked.bytes / asked.answers:>7,.0f} bytes",
+        flush=True,
     )
 
 
-async def print_database_time(connection: asyncpg.Connection) -> None:
-    """Print how long PostgreSQL works on a page of touchpoints, by how many identifiers it is of.
-
-    Both customers have as many touchpoints for each identifier, and the page is as long.
-    """
-    for title, name in (("one identifier", f"u_{MANY}"), ("50 identifiers", "many")):
-        ids = await connection.fetchval(
-            "SELECT array_agg(id) FROM identifiers WHERE customer_id ="
-            " (SELECT customer_id FROM identifiers WHERE kind = 'user_id' AND value = $1)",
-            name,
+def print_growth(small: dict[str, Figures], large: dict[str, Figures]) -> None:
+    """Print what each kind of read costs against what it cost before."""
+    for title, (api, postgres) in large.items():
+        before = small[title]
+        whole = (api + postgres) / sum(before)
+        print(
+            f"{title:24}{whole:.2f} times the CPU time in all:"
+            f" {api / before.api:.2f} of the API, {postgres / before.postgres:.2f} of PostgreSQL"
         )
-        bounds = (datetime_of(LATEST), "", "", datetime_of(EARLIEST), datetime_of(LATEST))
-        arguments = (ids, *bounds, datetime_of(LATEST), None, None, 51)
-        taken = []
-        for _ in range(21):
-            plan = await connection.fetchval(
-                f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {TOUCHPOINTS['desc']}", *arguments
-            )
-            taken.append(msgspec.json.decode(plan)[0]["Execution Time"])
-        print(f"PostgreSQL, page of 50 touchpoints, {title:<24} {median(taken):7.2f} ms")
 
 
-@asynccontextmanager
-async def filled() -> AsyncGenerator[FastAPI]:
-    """Yield the API over a database that holds the history, and print what the database takes."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with running_postgres(Path(folder) / "postgres", progress=print) as postgres:
-            await upgrade(postgres.dsn)
-            async with served_api(postgres.dsn) as served:
-                told = history(random.Random(1))
-                login = [
-                    Told(
-                        event_id=f"login-{number}",
-                        at=START + number * MINUTE,
-                        identifiers=("user_id:many", f"anonymous_id:a_{number}"),
-                    )
-                    for number in range(MANY)
-                ]
-                served.histories.settled_through = NOW
-                await served.histories.store(*told, *login, recorded_at=NOW)
-                await served.histories.connection.execute("VACUUM ANALYZE")
-                print(f"{len(told) + len(login):,} touchpoints of {CUSTOMERS:,} identifiers")
-                await print_database_time(served.histories.connection)
-                yield served.app
+async def _verify(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    try:
+        async for finding in verify(connection):
+            if isinstance(finding, Result):
+                print(f"verify: {finding.differences} differences of {finding.customers} customers")
+    finally:
+        await connection.close()
+
+
+async def _key(database_url: str) -> str:
+    wanted = KeyRequest(name="benchmark", scopes=frozenset({Scope.CUSTOMERS_READ}))
+    async with open_engine(database_url) as engine, engine.begin() as connection:
+        made = await create_key(connection, wanted, pepper=PEPPER.encode(), now=wall_clock())
+    return made.text
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+
+
+def _size(text: str) -> Size:
+    customers, _, each = text.partition("x")
+    return Size(int(customers), int(each))
 
 
 async def main() -> None:
-    """Fill a database and print the figures."""
-    async with filled() as app:
-        front = Front({}, app)
-        users = [f"/v1/customers/user_id:u_{number}" for number in range(MANY, CUSTOMERS)]
-        await measure("timeline, page of 50", front, [f"{user}/timeline" for user in users])
-        only = "timeline?kinds=touchpoint"
-        await measure(
-            "timeline, page of 50 touchpoints", front, [f"{user}/{only}" for user in users]
-        )
-        many = "/v1/customers/user_id:many"
-        await measure("timeline of 50 identifiers, page of 50", front, [f"{many}/timeline"])
-        await measure("journey", front, [f"{user}/journey" for user in users])
-        await measure("customer", front, users)
-        past = "journey?as_of=2025-03-15T00:00:00Z"
-        await measure("journey in the past, folded", front, [f"{user}/{past}" for user in users])
+    """Measure each size, and print what the last costs against the first."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.api")
+    parser.add_argument("sizes", nargs="*", type=_size, default=[Size(1_000, 100)])
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=4.0, help="for each kind of read")
+    parser.add_argument("--verify", action="store_true", help="check the history by the product")
+    given = parser.parse_args()
+    load = Load(given.connections, given.seconds)
+    found = [await measured(size, load, checked=given.verify) for size in given.sizes]
+    if len(found) > 1:
+        print_growth(found[0], found[-1])
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())
