@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import quantiles
 from time import perf_counter
 from typing import Final, cast
@@ -83,6 +84,10 @@ class _Client(asyncio.Protocol):
         return end + len(_HEAD_ENDS) + int(length)
 
 
+def _itself(client: _Client) -> _Client:
+    return client
+
+
 async def ask(
     port: int, key: str, paths: Sequence[str], *, connections: int, seconds: float
 ) -> Asked:
@@ -98,7 +103,7 @@ async def ask(
     loop = asyncio.get_running_loop()
     clients = [_Client(requests, asked, began + seconds, seed) for seed in range(connections)]
     for client in clients:
-        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)
+        await loop.create_connection(partial(_itself, client), "127.0.0.1", port)
     await asyncio.gather(*(client.done for client in clients))
     asked.seconds = perf_counter() - began
     return asked

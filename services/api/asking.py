@@ -35,8 +35,12 @@ def reader_of(model: type[Asked]) -> Callable[[Request], Awaitable[Asked]]:
         for name, field in model.model_fields.items()
         if get_origin(field.annotation) is list
     }
+    optional = not any(field.is_required() for field in model.model_fields.values())
+    nothing = model() if optional else None
 
     async def read(request: Request) -> Asked:
+        if nothing is not None and not request.scope["query_string"]:
+            return nothing
         given: dict[str, str | list[str]] = dict(request.query_params)
         for name in repeatable & given.keys():
             given[name] = request.query_params.getlist(name)

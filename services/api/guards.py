@@ -27,14 +27,28 @@ def allowed(*any_of: Scope) -> Dependency:
     """Return the dependency of routes that want a key with one of the scopes *any_of*."""
 
     async def guard(request: Request) -> Principal:
-        principal = await authenticated(request)
-        resources_of(request).rates.take(principal.key_id, request.scope)
-        principal.require(*any_of)
-        resources_of(request).background.trail.note(principal, request)
-        return principal
+        return await admitted(request, *any_of)
 
     dependency: Dependency = Depends(guard)
     return dependency
+
+
+async def admitted(request: Request, *any_of: Scope) -> Principal:
+    """Return whose key *request* presents, which has one of the scopes *any_of*.
+
+    The request counts for the rate of that key, and is noted in the trail of reads.
+
+    Raises:
+        Unauthorized: there is no such key in force, or none was presented.
+        TooManyRequests: the key is over its rate.
+        Forbidden: it has none of the scopes, or a page of another origin presents it.
+    """
+    principal = await authenticated(request)
+    resources = resources_of(request)
+    resources.rates.take(principal.key_id, request.scope)
+    principal.require(*any_of)
+    resources.background.trail.note(principal, request)
+    return principal
 
 
 CUSTOMERS_READ = allowed(Scope.CUSTOMERS_READ)

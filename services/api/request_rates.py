@@ -5,6 +5,7 @@ Source: draft-ietf-httpapi-ratelimit-headers, ``RateLimit`` and ``RateLimit-Poli
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -67,6 +68,12 @@ class RequestRates:
             )
 
 
+def noted_headers(scope: Scope) -> Mapping[str, str]:
+    """Return what ``RequestRates`` noted for the answer to the request of *scope*."""
+    noted: Mapping[str, str] = scope.get("state", {}).get(_STATE, {})
+    return noted
+
+
 class RateHeaders:
     """Adds to the answers of *app* what ``RequestRates`` noted."""
 
@@ -75,9 +82,8 @@ class RateHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
-            noted = scope.get("state", {}).get(_STATE)
-            if noted and message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(noted)
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(noted_headers(scope))
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

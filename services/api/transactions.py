@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.errors import DatabaseUnavailable
 from shared.instants import EARLIEST, LATEST, Instant, instant_of
-from shared.storage.engine import checked_out
+from shared.storage.engine import checked_out, in_turn
 
 _OUTAGES: Final = (
     asyncpg.PostgresConnectionError,
@@ -120,7 +120,7 @@ async def writing(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
         DatabaseUnavailable: the database cannot be asked, or did not answer in time.
     """
     with _outages_told():
-        async with engine.begin() as connection:
+        async with in_turn(engine), engine.begin() as connection:
             yield connection
 
 

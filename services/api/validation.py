@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 
 from shared.errors import Fault, Invalid, PermanentError, Unreadable
 from shared.http.asgi import request_id
-from shared.http.problems import problem
+from shared.http.problems import problem, response_of
 
 _OWN_WORDS: Final = "Value error, "
 _UNKNOWN: Final = "extra_forbidden"
@@ -30,9 +30,7 @@ async def _answer(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise TypeError("this handler is for RequestValidationError only") from error
     answer = problem(refusal(request, error), request_id(request.scope))
-    response = Response(answer.body, answer.status)
-    response.raw_headers.extend(answer.headers)
-    return response
+    return response_of(answer)
 
 
 def refusal(request: Request, error: RequestValidationError) -> PermanentError:

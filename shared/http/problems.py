@@ -128,6 +128,13 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _answer_validation_error)
 
 
+def response_of(answer: Answer) -> Response:
+    """Return *answer* as Starlette sends it."""
+    response = Response(answer.body, answer.status)
+    response.raw_headers.extend(answer.headers)
+    return response
+
+
 def _answer(
     status: HTTPStatus,
     code: str,
@@ -178,14 +185,14 @@ def _headers_for(error: JourneylineError, status: HTTPStatus) -> list[tuple[byte
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
-    return _response(problem(error, request_id(request.scope)))
+    return response_of(problem(error, request_id(request.scope)))
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:
     """Answer what Starlette and FastAPI raise: no such path, a body that is no text."""
     identity = request_id(request.scope)
     if not isinstance(error, HTTPException):
-        return _response(problem(error, identity))
+        return response_of(problem(error, identity))
     match error.status_code:
         case HTTPStatus.NOT_FOUND:
             answer = problem(NotFound("there is nothing at this path"), identity)
@@ -197,7 +204,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
             answer = problem(Unreadable("the body is not JSON", code="bad_json"), identity)
         case status:
             answer = _answer(HTTPStatus(status), "http_error", error.detail, identity)
-    return _response(answer)
+    return response_of(answer)
 
 
 def _methods_at(request: Request) -> list[str]:
@@ -215,7 +222,7 @@ async def _answer_validation_error(request: Request, error: Exception) -> Respon
     identity = request_id(request.scope)
     if isinstance(error, RequestValidationError):
         error = _refusal(error.errors())
-    return _response(problem(error, identity))
+    return response_of(problem(error, identity))
 
 
 def _refusal(details: Sequence[Mapping[str, object]]) -> JourneylineError:
@@ -239,9 +246,3 @@ def _place(detail: Mapping[str, object]) -> tuple[object, ...]:
     """Return where *detail* is: query, path, header or body, then the names inside of it."""
     place = detail["loc"]
     return place if isinstance(place, tuple) else (place,)
-
-
-def _response(answer: Answer) -> Response:
-    response = Response(answer.body, answer.status)
-    response.raw_headers.extend(answer.headers)
-    return response

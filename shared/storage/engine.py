@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final, cast
+from weakref import WeakKeyDictionary
 
 import asyncpg
-from sqlalchemy import make_url
+from sqlalchemy import Pool, PoolProxiedConnection, QueuePool, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -29,6 +30,11 @@ OUTAGES: Final = (
 )
 """What it looks like when the database does not answer, or not as it should."""
 
+WAIT_SECONDS: Final = 3
+"""How long a caller waits for a connection of the pool, then fails."""
+
+_turns: Final[WeakKeyDictionary[Pool, asyncio.Semaphore]] = WeakKeyDictionary()
+
 
 @asynccontextmanager
 async def open_engine(
@@ -40,7 +46,7 @@ async def open_engine(
 
     Args:
         database_url: ``postgresql://…``, with or without a driver in its scheme.
-        pool_size: Connections at most; a caller waits 3 s for one, then fails.
+        pool_size: Connections at most; a caller waits WAIT_SECONDS for one.
         name: What the server's session list shows.
     """
     url = make_url(database_url).set(drivername="postgresql+asyncpg")
@@ -48,7 +54,7 @@ async def open_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=3,
+        pool_timeout=WAIT_SECONDS,
         pool_pre_ping=False,
         json_deserializer=str,
         connect_args={
@@ -69,22 +75,55 @@ async def checked_out(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]
 
     SQLAlchemy does not see what happens on the driver's connection: a server that was started
     anew would leave dead connections in the pool, and one that hung for a while connections whose
-    transaction could not even be rolled back.
+    transaction could not even be rolled back. The pool is asked itself, without a connection of
+    SQLAlchemy's around: making one would cost more than many a statement.
+
+    Raises:
+        TimeoutError: none became free in time.
     """
-    async with engine.connect() as connection:
-        driver = await driver_of(connection)
-        if driver.is_closed():
-            await connection.invalidate()
-            driver = await driver_of(connection)
-        try:
-            yield driver
-        except (asyncio.CancelledError, TimeoutError):
-            # A BEGIN that was cut off leaves the driver believing in a transaction for ever.
-            await connection.invalidate()
-            raise
-        finally:
-            if driver.is_closed() or driver.is_in_transaction():
-                await connection.invalidate()
+    async with in_turn(engine), _lent(engine) as driver:
+        yield driver
+
+
+@asynccontextmanager
+async def in_turn(engine: AsyncEngine) -> AsyncGenerator[None]:
+    """Wait until a connection of the pool is this caller's to take, in the order of asking.
+
+    The pool alone wakes whoever waits, and then gives what was brought back to whoever asks just
+    now: under load some would wait until their time is over.
+
+    Raises:
+        TimeoutError: none became free in time.
+    """
+    turns = _turns_of(engine.pool)
+    if turns.locked():
+        async with asyncio.timeout(WAIT_SECONDS):
+            await turns.acquire()
+    else:
+        await turns.acquire()
+    try:
+        yield
+    finally:
+        turns.release()
+
+
+@asynccontextmanager
+async def _lent(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]:
+    lent = await engine.raw_connection()
+    while (driver := _driver(lent)).is_closed():
+        lent.invalidate()
+        lent = await engine.raw_connection()
+    cut_off = False
+    try:
+        yield driver
+    except (asyncio.CancelledError, TimeoutError):
+        cut_off = True  # a BEGIN that was leaves the driver believing in a transaction for ever
+        raise
+    finally:
+        if cut_off or driver.is_closed() or driver.is_in_transaction():
+            lent.invalidate()
+        else:
+            lent.close()
 
 
 async def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
@@ -92,5 +131,17 @@ async def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
 
     For the statements of the hot path only: arrays in, rows out, no layer between.
     """
-    raw = await connection.get_raw_connection()
-    return cast("asyncpg.Connection", raw.driver_connection)
+    return _driver(await connection.get_raw_connection())
+
+
+def _turns_of(pool: Pool) -> asyncio.Semaphore:
+    """Return what counts how many connections of *pool* may be lent now."""
+    turns = _turns.get(pool)
+    if turns is None:
+        size = pool.size() if isinstance(pool, QueuePool) else 1
+        turns = _turns[pool] = asyncio.Semaphore(size)
+    return turns
+
+
+def _driver(lent: PoolProxiedConnection) -> asyncpg.Connection:
+    return cast("asyncpg.Connection", lent.driver_connection)

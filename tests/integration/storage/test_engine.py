@@ -28,3 +28,28 @@ async def test_a_connection_whose_work_went_wrong_is_used_again(database_url: st
                 raise LookupError
         async with checked_out(engine) as following:
             assert following is first
+
+
+async def test_connections_are_lent_in_the_order_of_asking(database_url: str) -> None:
+    """Whoever brings one back and asks again stands behind those who wait."""
+    served: list[str] = []
+
+    async def keep_asking(name: str) -> None:
+        for _ in range(3):
+            async with checked_out(engine) as connection:
+                served.append(name)
+                await connection.fetchval("SELECT 1")
+
+    async with open_engine(database_url, pool_size=1) as engine:
+        await asyncio.gather(*(keep_asking(name) for name in "abcde"))
+    assert served == list("abcde") * 3
+
+
+async def test_whoever_waits_too_long_for_a_connection_is_told(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.storage.engine.WAIT_SECONDS", 0.01)
+    async with open_engine(database_url, pool_size=1) as engine, checked_out(engine):
+        with pytest.raises(TimeoutError):
+            async with checked_out(engine):
+                pass
