@@ -22,9 +22,13 @@ BEGINNING: Final = 0
 
 
 class ToldTransition(TransitionItem, frozen=True, tag="transition"):
-    """A transition as everybody was told of it; assertion ``n`` of ``id``, message ``seq``."""
+    """A transition as everybody was told of it; assertion ``n`` of ``id``, message ``seq``.
+
+    ``historical`` ones were caused by a backfill.
+    """
 
     customer_id: str
+    historical: bool
     n: int
     seq: int
 
@@ -67,6 +71,7 @@ class _Told(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"})
     version: str
     decided_at: str | None = None
     superseded_at: str | None = None
+    historical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,7 @@ def _item(row: asyncpg.Record) -> FeedItem:
         model=told.model,
         version=told.version,
         customer_id=told.customer_id,
+        historical=told.historical,
         n=told.n,
         seq=row["seq"],
     )

@@ -1,6 +1,6 @@
 """Transitions as they are believed, taken back and told: bitemporal rows and their outbox."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -13,6 +13,7 @@ from shared.journey.moves import Move, cause_document
 from shared.journey.render import move_document
 from shared.touchpoints import JsonObject
 from shared.upkeep.active_models import ActiveModel
+from shared.upkeep.backfills import Backfilled, historical, read_backfilled
 from shared.upkeep.following import Published, Restatement
 from shared.upkeep.journeys import JourneyKey
 from shared.upkeep.outbox import tell
@@ -73,6 +74,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """What messages say beside the moves themselves; they are told ``at`` that time."""
+
+    numbers: Numbers
+    decided: Decisions
+    backfilled: Backfilled
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class Rekey:
     """A transition that stands as it is, but for another customer and so under another id."""
 
@@ -106,10 +117,12 @@ async def publish(
     if gone := _retracted(unpublished):
         await connection.execute(_WITHDRAW, *gone)
     numbers = await _assert(connection, changes, decided_at)
+    backfilled = await read_backfilled(connection, _moves(published))
+    wording = Wording(numbers, decided, backfilled, decided_at)
     messages = [
         (change.key.customer_id, kind, data)
         for change in published
-        for kind, data in _messages(change, numbers, decided, decided_at)
+        for kind, data in _messages(change, wording)
     ]
     await tell(connection, messages, at=decided_at)
 
@@ -164,31 +177,40 @@ def _columns(move: Move) -> tuple[object, ...]:
     )
 
 
-def _messages(
-    change: Change, numbers: Numbers, decided: Decisions, at: Instant
-) -> list[tuple[str, JsonObject]]:
+def _moves(changes: Sequence[Change]) -> Iterator[Move]:
+    for change in changes:
+        yield from (gone.move for gone in change.restatement.retracted)
+        yield from (move for _, move in change.restatement.asserted)
+
+
+def _messages(change: Change, wording: Wording) -> list[tuple[str, JsonObject]]:
+    retracted, asserted = change.restatement.retracted, change.restatement.asserted
+    past = historical([gone.move for gone in retracted], wording.backfilled)
     taken_back = [
         (
             "journey.transition_retracted",
             {
                 **_data(change, gone.id, gone.move),
                 "n": gone.n,
-                "decided_at": rfc3339(decided[change.key, gone.id, gone.n]),
-                "superseded_at": rfc3339(at),
+                "decided_at": rfc3339(wording.decided[change.key, gone.id, gone.n]),
+                "superseded_at": rfc3339(wording.at),
+                "historical": is_past,
             },
         )
-        for gone in change.restatement.retracted
+        for gone, is_past in zip(retracted, past, strict=True)
     ]
+    past = historical([move for _, move in asserted], wording.backfilled)
     said = [
         (
             "journey.transition",
             {
                 **_data(change, id_, move),
-                "n": numbers[change.key, id_],
-                "decided_at": rfc3339(at),
+                "n": wording.numbers[change.key, id_],
+                "decided_at": rfc3339(wording.at),
+                "historical": is_past,
             },
         )
-        for id_, move in change.restatement.asserted
+        for (id_, move), is_past in zip(asserted, past, strict=True)
     ]
     return taken_back + said
 

@@ -51,6 +51,7 @@ async def test_an_item_is_the_transition_with_whose_it_is_and_its_number(served:
         "customer_id": str(ANA),
         "model": "shop",
         "version": "v1",
+        "historical": False,
         "axis": "stage",
         "move": "advance",
         "from": "awareness",

@@ -1,14 +1,16 @@
 """What one batch leaves in the database."""
 
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 import pytest
 
 from services.classifier.batch import MOST_AT_ONCE, BatchRefused
 from services.classifier.timers import Timers
 from shared.errors import OwnershipLost
-from shared.instants import DAY, HOUR, datetime_of
+from shared.instants import DAY, HOUR, datetime_of, rfc3339
 from shared.storage.verification import Result
 from tests.fixtures.classification import START, Classifier, Garbage, Refused, Sent
 from tests.fixtures.histories import findings
@@ -274,3 +276,38 @@ async def test_deadlines_of_a_backfill_wait_until_it_leaves_the_customer_alone(
     assert await timers.publish_due() == 0
     await classifier.execute("UPDATE journeys SET updated_at = updated_at - interval '1 hour'")
     assert await timers.publish_due() == 1
+
+
+async def told_as_past(classifier: Classifier) -> dict[str, object]:
+    """Return of each move that was told whether it was told as caused by a backfill."""
+    return {
+        f"{'not ' if kind.endswith('retracted') else ''}{data['to']}": data["historical"]
+        for kind, data in await classifier.outbox()
+        if kind.startswith("journey.")
+    }
+
+
+async def test_what_a_backfill_causes_is_told_as_past(classifier: Classifier) -> None:
+    receipt = order("o-1", "user_id:ana")
+    await classifier.feed(replace(receipt, historical=True, received_at=START + 100 * DAY))
+    await classifier.feed(order("o-2", "user_id:ben", at=START + 100 * DAY))
+    told = await classifier.rows("SELECT data ->> 'historical' AS past FROM outbox ORDER BY id")
+    assert [row["past"] for row in told] == ["true", "true", "false", "false"]
+    await classifier.read_to_end()
+    await classifier.timers.publish_due()
+    ana = "SELECT data FROM outbox WHERE data -> 'cause' -> 'deadline' IS NOT NULL ORDER BY id"
+    deadlines = [msgspec.json.decode(str(row["data"])) for row in await classifier.rows(ana)]
+    passed = {one["at"]: one["historical"] for one in deadlines if one["cycle"] == 1}
+    assert {past for at, past in passed.items() if at <= rfc3339(START + 100 * DAY)} == {True}
+    assert {past for at, past in passed.items() if at > rfc3339(START + 100 * DAY)} == {False}
+
+
+async def test_what_a_live_touchpoint_disproves_of_a_backfill_is_taken_back_as_past(
+    classifier: Classifier,
+) -> None:
+    view = Sent("v-1", ("user_id:ana",), type="page_viewed", at=START, historical=True)
+    await classifier.feed(view)
+    await classifier.feed(order("o-0", "user_id:ana", at=START - HOUR))
+    past = await told_as_past(classifier)
+    assert past["not awareness"] is True
+    assert (past["onboarding"], past["active"]) == (False, False)
