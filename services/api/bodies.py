@@ -79,6 +79,22 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class NamedRollback(Body):
+    """What a rollback may say of itself when its path names the model."""
+
+    leaving: Annotated[
+        Text | None,
+        Field(alias="from", description="the version to give up; another one in force is 409"),
+    ] = None
+    reason: Annotated[Line, Field(description="why; kept in the audit")] = ""
+
+
+class WantedRollback(NamedRollback):
+    """What a rollback may say of itself."""
+
+    key: Annotated[Text | None, Field(description="of the model; else the default model's")] = None
+
+
 class NewSource(Body):
     """A source to make."""
 

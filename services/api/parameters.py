@@ -164,6 +164,12 @@ class ActivationParameters(Parameters):
     ] = 60.0
 
 
+class RollbackParameters(ActivationParameters):
+    """Parameters of a rollback."""
+
+    key: Annotated[Text | None, Field(description="of the model; else the default model's")] = None
+
+
 class ExplanationParameters(Waiting):
     """Parameters of an explanation."""
 

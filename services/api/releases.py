@@ -1,7 +1,7 @@
 """Releases: stage models handed in, and put in force."""
 
 import asyncio
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 
@@ -12,10 +12,20 @@ from shared.journey.loading import load_model
 from shared.journey.model import StageModel
 from shared.storage.audit import Act, record_act
 from shared.storage.engine import driver_of
+from shared.storage.rollbacks import request_rollback
 from shared.storage.stage_models import Stored, request_activation, store_model
+from shared.touchpoints import JsonObject
 
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 1.0
+
+
+class RollbackWish(NamedTuple):
+    """Which model: its key or any version, None for the default; the version to give up; why."""
+
+    name: str | None
+    leaving: str | None = None
+    reason: str = ""
 
 
 async def hand_in(
@@ -61,6 +71,41 @@ async def put_in_force(
         await request_activation(connection, version, now=now)
         act = Act(actor, "model.activation_asked", f"model:{version}")
         await record_act(await driver_of(connection), act, at=now)
+    return await _until_settled(resources, version, patience)
+
+
+async def roll_back(
+    resources: Resources, wish: RollbackWish, *, patience: float, actor: str
+) -> tuple[asyncpg.Record, str]:
+    """Ask for the version that was in force before, and wait for it.
+
+    Args:
+        resources: Of the API.
+        wish: What is to be rolled back.
+        patience: Seconds to wait.
+        actor: Who asks.
+
+    Returns:
+        The row of the version that comes back, as at the end of the wait, and the version that is
+        given up.
+
+    Raises:
+        NotFound: nothing of that name is in force.
+        Conflict: there is no version to go back to, or another one is on its way.
+    """
+    now = resources.clock()
+    async with writing(resources.engine) as connection:
+        asked = await request_rollback(connection, wish.name, leaving=wish.leaving, now=now)
+        details: JsonObject = {"from": asked.former}
+        act = Act(
+            actor, "model.rollback_asked", f"model:{asked.version}", wish.reason or None, details
+        )
+        await record_act(await driver_of(connection), act, at=now)
+    return await _until_settled(resources, asked.version, patience), asked.former
+
+
+async def _until_settled(resources: Resources, version: str, patience: float) -> asyncpg.Record:
+    """Return the row of *version* once it is not on its way any more, or patience has ended."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience
     pause = FIRST_PAUSE_SECONDS

@@ -36,7 +36,8 @@ _END_FORMER: Final = """
 UPDATE activations SET superseded_at = $2 WHERE key = $1 AND superseded_at IS NULL
 """
 _RECORD: Final = """
-INSERT INTO activations (model_id, key, activated_at, recorded_at) VALUES ($1, $2, $3, $3)
+INSERT INTO activations (model_id, key, activated_at, recorded_at, is_rollback)
+VALUES ($1, $2, $3, $3, $4)
 """
 _DECIDE: Final = """
 UPDATE transitions SET decided_at = $2
@@ -69,13 +70,16 @@ async def some_lack(connection: asyncpg.Connection, model_id: int) -> bool:
     return lacking
 
 
-async def activate(connection: asyncpg.Connection, model_id: int, key: str) -> Flip:
+async def activate(
+    connection: asyncpg.Connection, model_id: int, key: str, *, is_rollback: bool = False
+) -> Flip:
     """Put a followed model in force, in the place of the active version of its *key*.
 
     Args:
         connection: In a transaction that holds nothing else.
         model_id: A model under which every customer has a journey.
         key: Its key.
+        is_rollback: Whether it comes back because the version after it is given up.
     """
     await hold_models(connection)
     # Not the beginning of this transaction: what others decided while this one waited was before.
@@ -86,7 +90,7 @@ async def activate(connection: asyncpg.Connection, model_id: int, key: str) -> F
     was_default = former is not None and former["is_default"]
     version = await connection.fetchval(_ACTIVATE, model_id, moment, was_default)
     await connection.execute(_END_FORMER, key, moment)
-    await connection.execute(_RECORD, model_id, key, moment)
+    await connection.execute(_RECORD, model_id, key, moment, is_rollback)
     at = instant_of(moment)
     previous = None if former is None else former["version"]
     data = {"model": key, "version": version, "previous": previous, "at": rfc3339(at)}

@@ -39,7 +39,7 @@ _TURN: Final = "SELECT pg_try_advisory_xact_lock($1)"
 _LOCK: Final = 0x726F6C6C
 """Of whoever carries rollouts on: "roll" in ASCII."""
 _OPEN: Final = """
-SELECT id, model_id, key, phase, position, predecessor_id, flipped_at
+SELECT id, model_id, key, phase, position, predecessor_id, flipped_at, is_rollback
   FROM rollouts WHERE phase <> 'done' ORDER BY id LIMIT 1
 """
 _COUNT: Final = "SELECT count(*) FROM customers"
@@ -71,6 +71,7 @@ class Rollout:
     position: UUID
     predecessor_id: int | None
     flipped_at: Instant | None
+    is_rollback: bool
 
 
 class Rollouts:
@@ -152,7 +153,9 @@ async def _flip(connection: asyncpg.Connection, rollout: Rollout) -> None:
         log.error("rollout_starts_over", model=rollout.key, why="customers lack a journey")
         await connection.execute(_START_OVER, rollout.id, _FIRST)
         return
-    flip = await activate(connection, rollout.model_id, rollout.key)
+    flip = await activate(
+        connection, rollout.model_id, rollout.key, is_rollback=rollout.is_rollback
+    )
     moment = datetime_of(flip.at)
     await connection.execute(_CLEAR, rollout.id, _FIRST, flip.former_id, moment)
     log.info("model_activated", model=rollout.key)
@@ -168,4 +171,5 @@ def _rollout(row: asyncpg.Record) -> Rollout:
         position=UUID(int=row["position"].int),
         predecessor_id=row["predecessor_id"],
         flipped_at=None if flipped_at is None else instant_of(flipped_at),
+        is_rollback=row["is_rollback"],
     )

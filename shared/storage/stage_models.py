@@ -118,12 +118,31 @@ async def request_activation(connection: AsyncConnection, version: str, *, now: 
         raise NotFound("no stage model has that version")
     if row.state in {"active", "activating"}:
         return
-    asked = insert(rollouts).values(model_id=row.id, key=row.key, requested_at=datetime_of(now))
+    await begin_rollout(connection, row.id, row.key, now=now)
+
+
+async def begin_rollout(
+    connection: AsyncConnection,
+    model_id: int,
+    key: str,
+    *,
+    now: Instant,
+    is_rollback: bool = False,
+) -> None:
+    """Leave word for a classifier to bring a stored model into force.
+
+    Raises:
+        Conflict: another version of *key* is on its way.
+    """
+    asked = insert(rollouts).values(
+        model_id=model_id, key=key, requested_at=datetime_of(now), is_rollback=is_rollback
+    )
     made = await connection.execute(asked.on_conflict_do_nothing().returning(rollouts.c.id))
     if made.one_or_none() is None:
         raise Conflict(
-            f"another version of {row.key} is being activated: wait until it is in force",
+            f"another version of {key} is being activated: wait until it is in force",
             code="activation_under_way",
         )
-    changed = update(models).where(models.c.id == row.id).values(state="activating")
-    await connection.execute(changed)
+    await connection.execute(
+        update(models).where(models.c.id == model_id).values(state="activating")
+    )

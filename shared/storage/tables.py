@@ -385,6 +385,7 @@ activations = Table(
     Column("activated_at", Moment, nullable=False),
     Column("recorded_at", Moment, nullable=False),
     Column("superseded_at", Moment),
+    Column("is_rollback", Boolean, nullable=False, server_default=text("false")),
 )
 
 rollouts = Table(
@@ -405,6 +406,7 @@ rollouts = Table(
     Column("customers_of", BigInteger, nullable=False, server_default=text("0")),
     Column("predecessor_id", SmallInteger, ForeignKey("models.id")),
     Column("flipped_at", Moment),
+    Column("is_rollback", Boolean, nullable=False, server_default=text("false")),
 )
 
 journeys = Table(

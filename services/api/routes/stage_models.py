@@ -7,14 +7,16 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from services.api.answers import json_answer
+from services.api.bodies import NamedRollback, WantedRollback
 from services.api.guards import MODELS_READ, MODELS_WRITE
 from services.api.moments import moment_text, optional_moment_text
-from services.api.parameters import ActivationParameters, NoParameters
+from services.api.parameters import ActivationParameters, NoParameters, RollbackParameters
 from services.api.readers.stage_models import list_models, read_model_row
 from services.api.references import Segment, name_in
-from services.api.releases import hand_in, put_in_force
+from services.api.releases import RollbackWish, hand_in, put_in_force, roll_back
 from services.api.resources import resources_of
 from services.api.transactions import reading
+from shared.errors import Fault, Invalid
 from shared.keys import Principal
 from shared.touchpoints import JsonObject
 
@@ -64,6 +66,46 @@ async def activate_model(
         resources_of(request), name_in(version), patience=asked.timeout, actor=writer.actor
     )
     return json_answer(_summary(row), status=202 if row["state"] == "activating" else 200)
+
+
+@router.post("/v1/models/rollback")
+async def roll_model_back(
+    request: Request,
+    writer: Writer,
+    asked: Annotated[RollbackParameters, Query()],
+    said: WantedRollback | None = None,
+) -> Response:
+    """Bring the version back that was in force before; 202 while its journeys are folded."""
+    said = said or WantedRollback()
+    if None not in (asked.key, said.key) and asked.key != said.key:
+        fault = Fault("key", "contradiction", f"is {said.key} here and {asked.key} in the query")
+        raise Invalid(f"key {fault.message}", faults=[fault])
+    wish = RollbackWish(asked.key or said.key, said.leaving, said.reason)
+    return await _rolled_back(request, wish, asked.timeout, writer)
+
+
+@router.post("/v1/models/{name}/rollback")
+async def roll_named_model_back(
+    request: Request,
+    name: Segment,
+    writer: Writer,
+    asked: Annotated[ActivationParameters, Query()],
+    said: NamedRollback | None = None,
+) -> Response:
+    """Do the same for the model with this key, or of this version."""
+    said = said or NamedRollback()
+    wish = RollbackWish(name_in(name), said.leaving, said.reason)
+    return await _rolled_back(request, wish, asked.timeout, writer)
+
+
+async def _rolled_back(
+    request: Request, wish: RollbackWish, patience: float, writer: Principal
+) -> Response:
+    row, former = await roll_back(
+        resources_of(request), wish, patience=patience, actor=writer.actor
+    )
+    content = {**_summary(row), "from": former}
+    return json_answer(content, status=202 if row["state"] == "activating" else 200)
 
 
 @router.get("/v1/models/{version}", dependencies=[MODELS_READ])

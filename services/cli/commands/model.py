@@ -8,7 +8,7 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from services.cli.commands.releases import activate, list_models
+from services.cli.commands.releases import activate, list_models, rollback
 from services.cli.tables import plain, print_table
 from services.cli.tracefiles import read_customers
 from shared.errors import ModelRefused
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.command("list")(list_models)
 app.command("activate")(activate)
+app.command("rollback")(rollback)
 
 ModelFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="YAML or JSON")]
 TouchpointFile = Annotated[

@@ -1,6 +1,7 @@
-"""``journeyline model list`` and ``activate``: which stage models there are, and are in force."""
+"""``journeyline model list``, ``activate``, ``rollback``: which stage models are in force."""
 
 from pathlib import Path
+from time import sleep
 from typing import Annotated, Final
 
 import httpx
@@ -33,7 +34,8 @@ Wanted = Annotated[
 
 _SHOWN_DIGITS: Final = 12
 _FEWEST_DIGITS: Final = 6
-_PATIENCE_SECONDS: Final = 1
+_BRIEFLY: Final = {"timeout": "1"}
+_PAUSE_SECONDS: Final = 0.3
 
 
 class FoldedSoFar(msgspec.Struct):
@@ -53,6 +55,12 @@ class Release(msgspec.Struct):
     default: bool = False
     activated_at: str | None = None
     progress: FoldedSoFar | None = None
+
+
+class RolledBack(msgspec.Struct):
+    """Which version is given up."""
+
+    former: str = msgspec.field(name="from")
 
 
 def list_models(
@@ -89,8 +97,33 @@ def activate(wanted: Wanted, url: Url = None, key: Key = None, data: Data = DEFA
         raise typer.BadParameter(f"there is no file {wanted}", param_hint="VERSION_OR_FILE")
     with connect(find_target(url, key, data)) as client:
         version = _stored(client, file) if file.is_file() else _named(client, wanted)
-        release = _wait_for(client, version)
+        answer = ask(client, "POST", f"/v1/models/{version}/activate", params=_BRIEFLY)
+        release = _wait_for(client, msgspec.convert(answer, Release))
     typer.echo(f"{release.key} {release.version[:_SHOWN_DIGITS]} is {release.state}")
+
+
+def rollback(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[KEY]", help="of the model; else the default model's")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="why; kept in the audit")] = "",
+    url: Url = None,
+    key: Key = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Bring the version of a stage model back that was in force before the present one.
+
+    Rolling back again goes further back. History is folded first, as for `model activate`, and
+    that goes on if this command is stopped.
+    """
+    with connect(find_target(url, key, data)) as client:
+        params = _BRIEFLY if name is None else {**_BRIEFLY, "key": name}
+        body = {"reason": reason}
+        answer = ask(client, "POST", "/v1/models/rollback", params=params, json=body)
+        left = msgspec.convert(answer, RolledBack).former[:_SHOWN_DIGITS]
+        release = _wait_for(client, msgspec.convert(answer, Release))
+    came = release.version[:_SHOWN_DIGITS]
+    typer.echo(f"{release.key} {came} is {release.state} again, {left} is not")
 
 
 def _stored(client: httpx.Client, file: Path) -> str:
@@ -114,20 +147,16 @@ def _named(client: httpx.Client, beginning: str) -> str:
     return found[0]
 
 
-def _wait_for(client: httpx.Client, version: str) -> Release:
-    """Ask for *version* until it is in force, and show how far that is."""
+def _wait_for(client: httpx.Client, release: Release) -> Release:
+    """Look at *release* until it is in force, and show how far that is."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("customers folded", total=None)
-        while True:
-            answer = client.post(
-                f"/v1/models/{version}/activate", params={"timeout": _PATIENCE_SECONDS}
-            )
-            if not answer.is_success:
-                raise refusal_of(answer)
-            release = msgspec.json.decode(answer.content, type=Release)
-            if release.state != "activating":
-                return release
+        while release.state == "activating":
             if release.progress is not None:
                 bar.update(task, completed=release.progress.customers, total=release.progress.of)
+            sleep(_PAUSE_SECONDS)
+            answer = ask(client, "GET", f"/v1/models/{release.version}")
+            release = msgspec.convert(answer, Release)
+    return release

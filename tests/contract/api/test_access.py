@@ -29,6 +29,8 @@ WRITES = {
     ("POST", "/v1/models/{version}/activate"): Scope.MODELS_WRITE,
     ("PUT", "/v1/personas/{key}"): Scope.MODELS_WRITE,
     ("DELETE", "/v1/personas/{key}"): Scope.MODELS_WRITE,
+    ("POST", "/v1/models/rollback"): Scope.MODELS_WRITE,
+    ("POST", "/v1/models/{name}/rollback"): Scope.MODELS_WRITE,
     ("DELETE", "/v1/customers/{ref}"): Scope.CUSTOMERS_ERASE,
     ("DELETE", "/v1/customers/lookup"): Scope.CUSTOMERS_ERASE,
     ("POST", "/v1/erasures/{certificate_id}/lift"): Scope.CUSTOMERS_ERASE,

@@ -71,6 +71,22 @@ async def models(walk: Walk) -> None:
     young = {"match": {"where": {"traits.age": {"lt": 30}}}}
     await walk.act("PUT", "/v1/personas/{key}", young, key="young")
     await walk.act("DELETE", "/v1/personas/{key}", key="young")
+    await _roll_out(walk)
+    other = bundled_model("default").split("\nexamples:")[0].replace("P45D", "P10D")
+    made = await walk.act("POST", "/v1/models", other.encode())
+    for rollback in ("/v1/models/rollback", "/v1/models/{name}/rollback"):
+        version = str(made["version"])
+        await walk.act("POST", "/v1/models/{version}/activate", version=version, timeout="0")
+        await _roll_out(walk)
+        named = {"name": version} if "{" in rollback else {}
+        await walk.act("POST", rollback, timeout="0", **named)
+        await _roll_out(walk)
+
+
+async def _roll_out(walk: Walk) -> None:
+    """Carry everything that was asked for to its end, as a classifier does."""
+    while await walk.classified.classifier.rollouts.step():
+        pass
 
 
 async def identity(walk: Walk) -> None:
