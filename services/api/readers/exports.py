@@ -6,10 +6,10 @@ from uuid import UUID
 
 import asyncpg
 
+from services.api.readers.touchpoints import SELECT_SHOWN
+
 _OWN_IDS: Final = "SELECT own_id FROM identifiers WHERE id = ANY($1::bigint[])"
-_TOUCHPOINTS: Final = """
-SELECT effective_at, received_at, occurred_at, sent_at, source, event_id, channel, type, body, text,
-       claims.topic, claims.partition, log_offset
+_TOUCHPOINTS: Final = f"""{SELECT_SHOWN}
   FROM touchpoints JOIN claims ON claims.id = claim_id
  WHERE identifier_id = ANY($1::bigint[])
  ORDER BY effective_at, source, event_id

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.api.readers.customers import HEAD_BY_ID, HEAD_BY_IDENTIFIER
+from services.api.readers.touchpoints import SHOWN
 from services.api.timeline import LAST_TEXT, Kind, Order
 
 # A page of many identifiers would read a whole page of each. The few at the top of each show how
@@ -28,8 +29,7 @@ WITH reach AS (
             LIMIT CASE WHEN cardinality($1::bigint[]) > 1
                        THEN 2 * $10 / cardinality($1::bigint[]) + 1 ELSE 0 END) top
      ORDER BY effective_at {order} OFFSET $10 - 1 LIMIT 1)
-SELECT effective_at, received_at, occurred_at, sent_at, source, event_id, channel, type, body, text,
-       claims.topic, claims.partition, log_offset
+SELECT {shown}
   FROM (SELECT own.*
           FROM unnest($1::bigint[]) AS owner (id)
          CROSS JOIN LATERAL (
@@ -95,7 +95,7 @@ _LINKED: Final = """EXISTS (
                       AND l.recorded_at <= $2)"""
 
 
-_SPELT: Final = {"last": LAST_TEXT, "linked": _LINKED}
+_SPELT: Final = {"last": LAST_TEXT, "linked": _LINKED, "shown": SHOWN}
 
 
 def _both_orders(statement: str) -> dict[Order, str]:

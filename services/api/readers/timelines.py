@@ -162,7 +162,7 @@ def _identity_arguments(question: PageQuestion) -> tuple[object, ...]:
 
 
 def _touchpoint(row: asyncpg.Record) -> Keyed:
-    key = ItemKey(row[0], Kind.TOUCHPOINT, row[4], row[5], "")
+    key = ItemKey(row[0], Kind.TOUCHPOINT, row[1], row[2], "")
     return key, touchpoint_item(row)
 
 

@@ -6,13 +6,18 @@ from typing import Final
 import asyncpg
 import msgspec
 
-from services.api.moments import moment_text, optional_moment_text
+from services.api.moments import moment_told, told_in_json
 from services.api.timeline import Position, TouchpointItem
 from shared.journey.moves import Identity
 
-_NAMED: Final = """
-SELECT effective_at, received_at, occurred_at, sent_at, source, event_id, channel, type, body, text,
-       claims.topic, claims.partition, log_offset
+SHOWN: Final = f"""effective_at, source, event_id,
+       {told_in_json("effective_at")}, {told_in_json("received_at")},
+       {told_in_json("occurred_at")}, {told_in_json("sent_at")},
+       channel, type, body::text, text, claims.topic, claims.partition, log_offset"""
+"""What ``touchpoint_item`` needs of touchpoints and their claims; their place comes first."""
+SELECT_SHOWN: Final = f"SELECT {SHOWN}\n"
+
+_NAMED: Final = f"""{SELECT_SHOWN}
   FROM touchpoints
   JOIN unnest($1::text[], $2::text[]) AS wanted (source, event_id) USING (source, event_id)
   JOIN claims ON claims.id = claim_id
@@ -36,19 +41,15 @@ def touchpoint_item(row: asyncpg.Record) -> TouchpointItem:
     """Return a touchpoint as answers carry it.
 
     Args:
-        row: The columns of ``_NAMED``, in that order.
+        row: The columns of SHOWN, in that order.
     """
-    at, received, occurred, sent, source, event_id, channel, name, stored, text, *position = row
+    _, source, event_id, at, received, occurred, sent, channel, name, stored, text, *position = row
     body = _body.decode(stored)
-    at_text, received_text = moment_text(at), moment_text(received)
-    if occurred is None:
-        occurred_text = received_text
-    else:  # a time that was not corrected for skew is written once
-        occurred_text = at_text if occurred == at else moment_text(occurred)
+    received_text = moment_told(received)
     return TouchpointItem(
-        at_text,
-        occurred_text,
-        optional_moment_text(sent),
+        moment_told(at),
+        received_text if occurred is None else moment_told(occurred),
+        None if sent is None else moment_told(sent),
         received_text,
         source,
         event_id,
