@@ -1,48 +1,121 @@
-"""The document of one customer, from rows."""
+"""The documents of customers, from rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 
-from services.api.journeys import present_journey
+from services.api.freshness import Freshness, freshness
+from services.api.journeys import moment_of, present_journey
 from services.api.link_documents import bar_document, link_document
 from services.api.moments import moment_text
-from services.api.readers.customers import CustomerHead, read_identifiers
-from services.api.readers.links import read_bars, read_links
+from services.api.readers.customers import CustomerHead, IdentifierRow
+from services.api.readers.journeys import CachedJourney, continued_journey
+from services.api.readers.links import BarRow, LinkRow
+from services.api.readers.receipts import Verdict
 from services.api.readers.referrals import read_referrals, read_referrers
+from services.api.readers.whole_customers import Found, WholeCustomer, read_whole_customers
 from services.api.referrals import referral_documents, referrer_documents
 from services.api.resources import Resources
+from services.api.transactions import asking, reading
+from shared.errors import NotFound
 from shared.instants import Instant, rfc3339
 from shared.profiles import Contact, Profile
-from shared.touchpoints import JsonObject
+from shared.storage.watermark import load_watermark
+from shared.touchpoints import Identifier, JsonObject
 
 JOURNEY_MEMBERS: Final = ("stage", "activity", "cycle", "peak_stage", "next", "model", "version")
 """What of a journey stands in the customer's own document."""
 
 
-async def present_customer(
-    connection: asyncpg.Connection, resources: Resources, head: CustomerHead, as_of: Instant | None
+async def present_customers(
+    resources: Resources,
+    references: Sequence[Identifier | UUID],
+    verdict: Verdict | None = None,
+) -> tuple[list[JsonObject | NotFound], Freshness]:
+    """Return the documents of the customers *references*, in their order, as of one moment.
+
+    They take one round trip, as long as every journey can be continued from what is cached and no
+    referrals have to be followed; if not, all of it is read again, in one transaction.
+
+    Args:
+        resources: Of the API.
+        references: One, or some.
+        verdict: Of a touchpoint that was waited for.
+    """
+    async with asking(resources.engine) as connection:
+        found = await read_whole_customers(connection, references)
+        fresh, as_of = await _moment(connection, resources, found, verdict)
+        documents = [await _at_hand(connection, resources, each, as_of) for each in found]
+    if None not in documents:
+        return [each for each in documents if each is not None], fresh
+    async with reading(resources.engine) as connection:
+        found = await read_whole_customers(connection, references)
+        fresh, as_of = await _moment(connection, resources, found, verdict)
+        return [await _in_full(connection, resources, each, as_of) for each in found], fresh
+
+
+async def _moment(
+    connection: asyncpg.Connection,
+    resources: Resources,
+    found: Iterable[Found],
+    verdict: Verdict | None,
+) -> tuple[Freshness, Instant | None]:
+    """Return how fresh an answer about *found* is, and the moment that its journeys are of."""
+    heads = [each.head for each in found if isinstance(each, WholeCustomer)]
+    watermark = heads[0].watermark if heads else await load_watermark(connection)
+    now = resources.clock()
+    fresh = freshness(now, watermark)
+    return fresh, moment_of(fresh, verdict, now)
+
+
+async def _at_hand(
+    connection: asyncpg.Connection, resources: Resources, found: Found, as_of: Instant | None
+) -> JsonObject | NotFound | None:
+    """Return the document of *found* without reading more of it; None if that is not enough."""
+    if isinstance(found, NotFound):
+        return found
+    if found.is_referred or found.state is None:
+        return None
+    program = await resources.programs.load(connection, found.head.model)
+    cached = CachedJourney(found.state, ())
+    journey = continued_journey(program, cached, found.head.customer_id, as_of)
+    return None if journey is None else _document(found, journey, [], [])
+
+
+async def _in_full(
+    connection: asyncpg.Connection, resources: Resources, found: Found, as_of: Instant | None
+) -> JsonObject | NotFound:
+    """Return the document of *found*, with what else is to be read for it."""
+    if isinstance(found, NotFound):
+        return found
+    journey = await present_journey(connection, resources, found.head, as_of)
+    if not found.is_referred:
+        return _document(found, journey, [], [])
+    referrers = await read_referrers(connection, found.head.customer_id)
+    referrals = await read_referrals(connection, found.head.customer_id)
+    return _document(found, journey, referrer_documents(referrers), referral_documents(referrals))
+
+
+def _document(
+    found: WholeCustomer,
+    journey: JsonObject,
+    referrers: Sequence[JsonObject],
+    referrals: Sequence[JsonObject],
 ) -> JsonObject:
-    """Read everything that is known of the customer *head*, with the journey at *as_of*."""
-    journey = await present_journey(connection, resources, head, as_of)
-    identifiers = await read_identifiers(connection, head.identifier_ids)
-    links = await read_links(connection, head.identifier_ids)
-    bars = await read_bars(connection, head.identifier_ids)
-    referrers = await read_referrers(connection, head.customer_id)
-    referrals = await read_referrals(connection, head.customer_id)
     return {
-        **customer_document(head, identifiers, links, bars, journey),
-        "referred_by": referrer_documents(referrers),
-        "referrals": referral_documents(referrals),
+        **customer_document(found.head, found.identifiers, found.links, found.bars, journey),
+        "referred_by": [*referrers],
+        "referrals": [*referrals],
     }
 
 
 def customer_document(
     head: CustomerHead,
-    identifiers: Iterable[asyncpg.Record],
-    links: Iterable[asyncpg.Record],
-    bars: Iterable[asyncpg.Record],
+    identifiers: Iterable[IdentifierRow],
+    links: Iterable[LinkRow],
+    bars: Iterable[BarRow],
     journey: JsonObject,
 ) -> JsonObject:
     """Return the customer as answers carry it, freshness apart.
@@ -55,17 +128,17 @@ def customer_document(
         journey: The customer's whole journey.
     """
     known = list(links)
-    joined = [row for row in known if not row["refused"]]
-    refused = [row for row in known if row["refused"]]
+    joined = [row for row in known if not row.refused]
+    refused = [row for row in known if row.refused]
     return {
         "customer_id": str(head.customer_id),
         "identifiers": [_identifier(row) for row in identifiers],
         **profile_members(head.profile),
         "journey": {name: journey[name] for name in JOURNEY_MEMBERS},
         "links": [link_document(row) for row in joined],
-        "links_total": joined[0]["total"] if joined else 0,
+        "links_total": joined[0].total if joined else 0,
         "conflicts": [link_document(row) for row in refused],
-        "conflicts_total": refused[0]["total"] if refused else 0,
+        "conflicts_total": refused[0].total if refused else 0,
         "bars": [bar_document(row) for row in bars],
     }
 
@@ -94,10 +167,10 @@ def _contact(contact: Contact) -> JsonObject:
     }
 
 
-def _identifier(row: asyncpg.Record) -> JsonObject:
+def _identifier(row: IdentifierRow) -> JsonObject:
     return {
-        "kind": row["kind"],
-        "value": row["value"],
-        "first_seen_at": moment_text(row["first_seen_at"]),
-        "last_seen_at": moment_text(row["last_seen_at"]),
+        "kind": row.kind,
+        "value": row.value,
+        "first_seen_at": moment_text(row.first_seen_at),
+        "last_seen_at": moment_text(row.last_seen_at),
     }

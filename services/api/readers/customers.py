@@ -1,7 +1,8 @@
 """Customers: found by any of their names, with what every answer about one begins with."""
 
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -9,6 +10,7 @@ import asyncpg
 from shared.errors import NotFound
 from shared.identity.links import Pair
 from shared.instants import Instant, instant_of
+from shared.storage.watermark import WATERMARK
 from shared.touchpoints import Identifier
 
 _BY_IDENTIFIER: Final = "SELECT customer_id FROM identifiers WHERE kind = $2 AND value = $3"
@@ -16,13 +18,18 @@ _BY_ID: Final = (
     "SELECT customer_id FROM identifiers WHERE own_id = $2"
     " UNION SELECT customer_id FROM identifiers WHERE customer_id = $2"
 )
+_OF_WANTED: Final = (
+    "SELECT customer_id FROM identifiers WHERE own_id = wanted.id"
+    " UNION SELECT customer_id FROM identifiers WHERE customer_id = wanted.id"
+    " UNION SELECT customer_id FROM identifiers"
+    " WHERE identifiers.kind = wanted.kind AND identifiers.value = wanted.value"
+)
 _HEAD: Final = """
 WITH found AS ({found})
 SELECT found.customer_id,
        coalesce({carried}, (SELECT array_agg(id ORDER BY id) FROM identifiers own
                              WHERE own.customer_id = found.customer_id)) AS identifier_ids,
-       (SELECT CASE WHEN bool_and(read_through IS NOT NULL) THEN min(read_through) END
-          FROM claims) AS watermark,
+       ({watermark}) AS watermark,
        clock_timestamp() AS read_at,
        customers.profile, customers.updated_at,
        models.id AS model_id, models.key AS model, models.version, models.revision
@@ -34,16 +41,40 @@ SELECT found.customer_id,
                    ELSE version = $1 OR (key = $1 AND state = 'active') END
         ORDER BY version = $1 DESC LIMIT 1) models ON true
 """
-_FIND_BY_IDENTIFIER: Final = _HEAD.format(found=_BY_IDENTIFIER, carried="NULL::bigint[]")
-_FIND_BY_ID: Final = _HEAD.format(found=_BY_ID, carried="NULL::bigint[]")
-HEAD_BY_IDENTIFIER: Final = _HEAD.format(found=_BY_IDENTIFIER, carried="$4::bigint[]")
+
+
+def _head(found: str, carried: str = "NULL") -> str:
+    """Return the statement that reads the head of whom *found* selects.
+
+    Args:
+        found: Selects ``customer_id``.
+        carried: The row ids that take the place of the customer's own, unless they are NULL.
+    """
+    return _HEAD.format(found=found, carried=f"{carried}::bigint[]", watermark=WATERMARK)
+
+
+_FIND_BY_IDENTIFIER: Final = _head(_BY_IDENTIFIER)
+_FIND_BY_ID: Final = _head(_BY_ID)
+HEAD_BY_IDENTIFIER: Final = _head(_BY_IDENTIFIER, "$4")
 """The head of a customer, by model, kind and value; identifiers that are handed in go first."""
-HEAD_BY_ID: Final = _HEAD.format(found=_BY_ID, carried="$3::bigint[]")
+HEAD_BY_ID: Final = _head(_BY_ID, "$3")
 """The head of a customer, by model and id; identifiers that are handed in go first."""
-_IDENTIFIERS: Final = """
+HEAD_OF_WANTED: Final = _head(_OF_WANTED)
+"""The head of whom ``wanted``, a row of id, kind and value, names, by model."""
+IDENTIFIERS: Final = """
 SELECT kind, value, first_seen_at, last_seen_at FROM identifiers
  WHERE id = ANY($1::bigint[]) ORDER BY first_seen_at, kind, value
 """
+"""An ``IdentifierRow`` of each, in the order of appearance."""
+
+
+class IdentifierRow(NamedTuple):
+    """An identifier, and when a touchpoint carried it first and last."""
+
+    kind: str
+    value: str
+    first_seen_at: datetime
+    last_seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +161,6 @@ def head_of(row: asyncpg.Record | None, model: str | None) -> CustomerHead:
 
 async def read_identifiers(
     connection: asyncpg.Connection, identifier_ids: tuple[int, ...]
-) -> list[asyncpg.Record]:
-    """Return kind, value, first_seen_at and last_seen_at of each, in the order of appearance."""
-    rows: list[asyncpg.Record] = await connection.fetch(_IDENTIFIERS, identifier_ids)
-    return rows
+) -> list[IdentifierRow]:
+    """Return the identifiers with those row ids, in the order of appearance."""
+    return [IdentifierRow(*row) for row in await connection.fetch(IDENTIFIERS, identifier_ids)]

@@ -29,10 +29,11 @@ from shared.storage.rows import move_of, touchpoint_of
 from shared.storage.stored_histories import steps
 from shared.touchpoints import Identifier, JsonObject
 
-_CACHED: Final = """
+CACHED: Final = """
 SELECT journeys.state FROM journeys JOIN models ON models.id = journeys.model_id
  WHERE customer_id = $1 AND model_id = $2 AND models.state = 'active'
 """
+"""The state of a journey, by customer and model, where it is kept up."""
 _PUBLISHED: Final = """
 SELECT id, at, axis, kind, from_key, to_key, cycle, rule, cause
   FROM transitions
@@ -46,7 +47,8 @@ SELECT head.*, ({cached}) AS state,
        (SELECT array_agg(item) FROM ({published}) item) AS published
   FROM head
 """
-_OF_HEAD: Final = {1: "head.customer_id", 2: "head.model_id"}
+OF_HEAD: Final = {1: "head.customer_id", 2: "head.model_id"}
+"""What the first parameters of statements about a journey are, beside a head."""
 _HISTORY: Final = """
 SELECT source, event_id, effective_at, channel, type, body
   FROM touchpoints
@@ -57,7 +59,7 @@ SELECT source, event_id, effective_at, channel, type, body
 
 def _whole(head: str) -> str:
     """Return the statement that reads a head with what is cached of its journey."""
-    cached, published = moved(_CACHED, _OF_HEAD, 0), moved(_PUBLISHED, _OF_HEAD, 0)
+    cached, published = moved(CACHED, OF_HEAD, 0), moved(_PUBLISHED, OF_HEAD, 0)
     return _WHOLE.format(head=head, cached=cached, published=published)
 
 
@@ -172,7 +174,7 @@ async def _continued(
     """Continue from the cache; None where there is none for that time."""
     if question.known_at is not None:
         return None
-    encoded = await connection.fetchval(_CACHED, question.customer_id, question.model_id)
+    encoded = await connection.fetchval(CACHED, question.customer_id, question.model_id)
     return None if encoded is None else _continue(program, encoded, question.as_of)
 
 

@@ -1,7 +1,9 @@
 """Links and bars between identifiers, read for answers."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
 
 import asyncpg
 
@@ -27,7 +29,10 @@ SELECT l.id, l.effective_at, l.source, l.event_id, l.seen, l.refused, l.reason, 
  WHERE l.place <= {most}
  ORDER BY l.effective_at, l.source, l.event_id, l.id
 """
-_AT: Final = _LINKS.format(which="a_id = ANY($1::bigint[]) OR b_id = ANY($1::bigint[])", most=MOST)
+LINKS_AT: Final = _LINKS.format(
+    which="a_id = ANY($1::bigint[]) OR b_id = ANY($1::bigint[])", most=MOST
+)
+"""A ``LinkRow`` of each pair that has one of the identifiers, the earliest one."""
 _BARS: Final = """
 SELECT bars.id, bars.recorded_at, bars.reason, bars.actor,
        a.kind AS a_kind, a.value AS a_value, b.kind AS b_kind, b.value AS b_value,
@@ -38,9 +43,10 @@ SELECT bars.id, bars.recorded_at, bars.reason, bars.actor,
  WHERE {which} AND bars.lifted_at IS NULL
  ORDER BY bars.recorded_at, a.kind, a.value, b.kind, b.value
 """
-_BARS_AT: Final = _BARS.format(
+BARS_AT: Final = _BARS.format(
     which="(bars.a_id = ANY($1::bigint[]) OR bars.b_id = ANY($1::bigint[]))"
 )
+"""A ``BarRow`` of each pair that is barred and has one of the identifiers."""
 _IDS: Final = """
 SELECT {column} FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
     AS wanted (a_kind, a_value, b_kind, b_value)
@@ -55,39 +61,67 @@ _BARS_BETWEEN: Final = _BARS.format(
 )
 
 
+class LinkRow(NamedTuple):
+    """A link; of those of a customer, ``total`` are refused like it, or made like it."""
+
+    id: UUID
+    effective_at: datetime
+    source: str
+    event_id: str
+    seen: int
+    refused: bool
+    reason: str | None
+    actor: str | None
+    total: int
+    a_kind: str
+    a_value: str
+    b_kind: str
+    b_value: str
+    a_customer: UUID
+    b_customer: UUID
+    barred: bool
+
+
+class BarRow(NamedTuple):
+    """A bar in force."""
+
+    id: UUID
+    recorded_at: datetime
+    reason: str
+    actor: str
+    a_kind: str
+    a_value: str
+    b_kind: str
+    b_value: str
+    a_customer: UUID
+    b_customer: UUID
+
+
 async def read_links(
     connection: asyncpg.Connection, identifier_ids: Sequence[int]
-) -> list[asyncpg.Record]:
+) -> list[LinkRow]:
     """Return the earliest link of each pair that has one of the identifiers, in order of time.
 
     They are MOST that are refused and MOST others; ``total`` says how many there are of each.
     """
-    rows: list[asyncpg.Record] = await connection.fetch(_AT, identifier_ids)
-    return rows
+    return [LinkRow(*row) for row in await connection.fetch(LINKS_AT, identifier_ids)]
 
 
-async def read_bars(
-    connection: asyncpg.Connection, identifier_ids: Sequence[int]
-) -> list[asyncpg.Record]:
+async def read_bars(connection: asyncpg.Connection, identifier_ids: Sequence[int]) -> list[BarRow]:
     """Return the bars in force on pairs that have one of the identifiers, in order of time."""
-    rows: list[asyncpg.Record] = await connection.fetch(_BARS_AT, identifier_ids)
-    return rows
+    return [BarRow(*row) for row in await connection.fetch(BARS_AT, identifier_ids)]
 
 
 async def read_links_between(
     connection: asyncpg.Connection, pairs: Iterable[Pair]
-) -> list[asyncpg.Record]:
+) -> list[LinkRow]:
     """Return the earliest link of each of *pairs* that has one, in order of time."""
-    rows: list[asyncpg.Record] = await connection.fetch(_BETWEEN, *_columns(pairs))
-    return rows
+    return [LinkRow(*row) for row in await connection.fetch(_BETWEEN, *_columns(pairs))]
 
 
-async def read_bars_between(
-    connection: asyncpg.Connection, pairs: Iterable[Pair]
-) -> list[asyncpg.Record]:
+async def read_bars_between(connection: asyncpg.Connection, pairs: Iterable[Pair]) -> list[BarRow]:
     """Return the bars in force on *pairs*, in order of time."""
-    rows: list[asyncpg.Record] = await connection.fetch(_BARS_BETWEEN, *_columns(pairs))
-    return rows
+    return [BarRow(*row) for row in await connection.fetch(_BARS_BETWEEN, *_columns(pairs))]
 
 
 def _columns(pairs: Iterable[Pair]) -> Iterable[list[str]]:

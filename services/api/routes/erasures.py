@@ -64,7 +64,7 @@ async def erase_customer(
     async with reading(resources.engine) as connection:
         head = await find_customer(connection, reference)
         rows = await read_identifiers(connection, head.identifier_ids)
-    names = [Identifier(row["kind"], row["value"]) for row in rows]
+    names = [Identifier(row.kind, row.value) for row in rows]
     if asked.dry_run or order.dry_run:
         return json_answer(_named(str(head.customer_id), names))
     repeated = asked.identifier or order.texts

@@ -14,7 +14,7 @@ from services.api.guards import ADMIN
 from services.api.link_documents import bar_document, link_document
 from services.api.parameters import NoParameters
 from services.api.readers.customers import find_customer
-from services.api.readers.links import read_bars_between, read_links_between
+from services.api.readers.links import BarRow, LinkRow, read_bars_between, read_links_between
 from services.api.references import Segment, customer_reference, id_in
 from services.api.resources import Resources, resources_of
 from services.api.transactions import reading
@@ -121,13 +121,17 @@ async def _link_answer(resources: Resources, done: Done, *, status: int = 200) -
     return json_answer(content, status=status)
 
 
-def _customers(rows: Iterable[asyncpg.Record]) -> JsonObject:
+def _customers(rows: Iterable[LinkRow | BarRow]) -> JsonObject:
     """Return whose each identifier is now."""
-    return {
-        f"{row[f'{end}_kind']}:{row[f'{end}_value']}": str(row[f"{end}_customer"])
+    ends = (
+        end
         for row in rows
-        for end in ("a", "b")
-    }
+        for end in (
+            (row.a_kind, row.a_value, row.a_customer),
+            (row.b_kind, row.b_value, row.b_customer),
+        )
+    )
+    return {f"{kind}:{value}": str(customer) for kind, value, customer in ends}
 
 
 def _why(body: Reasoned | None) -> str:

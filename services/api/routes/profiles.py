@@ -137,10 +137,10 @@ async def read_external_ids(
     async with reading(resources.engine) as connection:
         head = await find_customer(connection, customer_reference(ref))
         rows = await read_identifiers(connection, head.identifier_ids)
-    kinds = set(chosen([row["kind"] for row in rows], asked.include, asked.exclude))
-    known = {f"{row['kind']}:{row['value']}": row for row in rows if row["kind"] in kinds}
+    kinds = set(chosen([row.kind for row in rows], asked.include, asked.exclude))
+    known = {f"{row.kind}:{row.value}": row for row in rows if row.kind in kinds}
     page, following = _page(resources, ["profile_ids", ref], sorted(known), asked)
-    data = [external_id(known[name]["kind"], known[name]["value"]) for name in page]
+    data = [external_id(known[name].kind, known[name].value) for name in page]
     cursor = _cursor(space, ref, "external_ids", following, asked.limit)
     return json_answer({"data": data, "cursor": cursor})
 
