@@ -215,3 +215,18 @@ async def test_a_look_up_names_every_reference_that_is_none(served: Served) -> N
     answer = await served.client.post("/v1/customers/lookup", json=body)
     assert answer.status_code == 422
     assert [fault["path"] for fault in answer.json()["errors"]] == ["refs[1]", "refs[2]"]
+
+
+@pytest.mark.parametrize(
+    "what", ["", "/timeline", "/journey", "/journey?as_of=2025-03-02T00:00:00Z"]
+)
+async def test_a_log_that_another_one_replaced_makes_no_answer_stale(
+    served: Served, what: str
+) -> None:
+    await told_ana(served)
+    await served.histories.connection.execute(
+        "INSERT INTO claims (log_id, topic, partition, start_offset, next_offset, read_through)"
+        " VALUES ('former', 'touchpoints', 0, 0, 0, '2025-01-01T00:00:00Z')"
+    )
+    fresh = (await served.client.get(f"/v1/customers/user_id:u_42{what}")).json()["freshness"]
+    assert (fresh["as_of"], fresh["stale"]) == (rfc3339(NOW), False)
