@@ -56,9 +56,12 @@ _OF_CUSTOMERS: Final = tuple(  # journeys first: timers hold their rows while th
         ("deliveries", "customer_id"),
         ("outbox", "customer_id"),
         ("components", "customer_id"),
+        ("diff_customers", "customer_id"),
         ("customers", "id"),
     )
 )
+_DIFFS: Final = "DELETE FROM diff_customers WHERE identities && $1::text[]"
+"""Of others, to whom some of these touchpoints belonged before links were taken back."""
 _TRANSITIONS: Final = "DELETE FROM transitions WHERE customer_id = ANY($1::uuid[])"
 _LINKS: Final = "DELETE FROM links WHERE a_id = ANY($1::bigint[]) OR b_id = ANY($1::bigint[])"
 _BARS: Final = "DELETE FROM bars WHERE a_id = ANY($1::bigint[]) OR b_id = ANY($1::bigint[])"
@@ -184,6 +187,7 @@ async def _delete(
     gone.items = [row["id"] for row in items]
     gone.identities += [(row["source"], row["event_id"]) for row in items if row["event_id"]]
     await connection.execute(_DUPLICATES, *columns)
+    await connection.execute(_DIFFS, [f"{source}/{event}" for source, event in gone.identities])
     await leave_stub(connection, ids)
     await connection.execute(_BARS, ids)
     links = _count(await connection.execute(_LINKS, ids))

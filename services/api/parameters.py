@@ -170,6 +170,24 @@ class RollbackParameters(ActivationParameters):
     key: Annotated[Text | None, Field(description="of the model; else the default model's")] = None
 
 
+class DiffParameters(ActivationParameters):
+    """Parameters of a diff of two versions."""
+
+    against: Annotated[
+        Text | None,
+        Field(description="a version, or the key of an active model; else the active version"),
+    ] = None
+    as_of: Annotated[Moment | None, Field(description="valid time")] = None
+    before: Annotated[
+        Text | None, Field(alias="from", description="stage under `against`, or `none`")
+    ] = None
+    after: Annotated[
+        Text | None, Field(alias="to", description="stage under this version, or `none`")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    cursor: CursorText | None = None
+
+
 class ExplanationParameters(Waiting):
     """Parameters of an explanation."""
 

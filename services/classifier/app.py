@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.classifier.alarms import Alarms
 from services.classifier.batch import LogIdentity, PostgresClassification
+from services.classifier.diffs import Diffs
 from services.classifier.policy_changes import PolicyChanges
 from services.classifier.publishing import KEEP, Publisher
 from services.classifier.rollouts import Rollouts
@@ -34,6 +35,7 @@ class Classifier:
     publisher: Publisher
     alarms: Alarms
     policy_changes: PolicyChanges
+    diffs: Diffs
     clock: Clock
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -45,6 +47,7 @@ class Classifier:
             group.create_task(self.publisher.run(stopping), name="classifier-publisher")
             group.create_task(self.alarms.run(stopping), name="classifier-alarms")
             group.create_task(self.policy_changes.run(stopping), name="classifier-policy")
+            group.create_task(self.diffs.run(stopping), name="classifier-diffs")
 
     async def check_progress(self) -> str | None:
         """Return None while the loop turns, else a sentence that says what keeps it."""
@@ -95,5 +98,6 @@ def build_classifier(
         Publisher(engine, clock, keep=keep_outbox),
         Alarms(engine),
         PolicyChanges(engine),
+        Diffs(engine, clock),
         clock,
     )

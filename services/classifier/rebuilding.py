@@ -42,14 +42,13 @@ SELECT c.id FROM customers c
 
 
 async def next_customers(
-    connection: asyncpg.Connection, position: UUID, *, most: int
+    connection: asyncpg.Connection, position: UUID, *, most: int, room: int = MOST_TOUCHPOINTS
 ) -> list[UUID]:
     """Return the customers after *position* that one transaction takes, in order of their ids.
 
-    They are *most* at most; one with a long history is taken alone.
+    They are *most* at most and have *room* touchpoints at most; one with more is taken alone.
     """
     chosen: list[UUID] = []
-    room = MOST_TOUCHPOINTS
     for row in await connection.fetch(_NEXT, position, most):
         room -= row["touchpoints"]
         if chosen and room < 0:

@@ -74,6 +74,14 @@ def transition_id(version: str, customer_id: str, move: Move) -> str:
     return hashlib.sha256(canonical).hexdigest()[:32]
 
 
+def touchpoints_in(cause: Cause) -> frozenset[Identity]:
+    """Return every touchpoint that *cause* names."""
+    if isinstance(cause, DeadlineCause):
+        return frozenset(() if cause.touchpoint is None else (cause.touchpoint,))
+    listed = (Identity(place.source, place.event_id) for place in cause.evidence)
+    return frozenset((Identity(cause.source, cause.event_id), *listed))
+
+
 def cause_document(cause: Cause) -> JsonObject:
     """Write *cause* as the JSON object that transitions carry."""
     match cause:

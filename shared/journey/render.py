@@ -2,9 +2,10 @@
 
 from shared.instants import rfc3339
 from shared.journey.deadlines import NextMove
+from shared.journey.differing import Compared, Parting, Standing
 from shared.journey.journeys import ActivityNow, Journey, StageNow
 from shared.journey.model import StageModel
-from shared.journey.moves import Move, cause_document, transition_id
+from shared.journey.moves import Move, TouchpointCause, cause_document, transition_id
 from shared.journey.program import Program
 from shared.touchpoints import JsonObject
 
@@ -78,4 +79,30 @@ def move_document(move: Move) -> JsonObject:
         "cycle": move.cycle,
         "rule": move.rule,
         "cause": cause_document(move.cause),
+    }
+
+
+def compared_document(compared: Compared) -> JsonObject:
+    """Write what two models make of one customer, the one compared with as ``from``."""
+    return {
+        "from": _standing_document(compared.before),
+        "to": _standing_document(compared.after),
+        "first": None if compared.parting is None else _parting_document(compared.parting),
+    }
+
+
+def _standing_document(standing: Standing) -> JsonObject:
+    return {"stage": standing.stage, "activity": standing.activity, "cycle": standing.cycle}
+
+
+def _parting_document(parting: Parting) -> JsonObject:
+    first = parting.first
+    cause = first.cause
+    named = cause if isinstance(cause, TouchpointCause) else cause.touchpoint
+    return {
+        "axis": first.axis,
+        "at": rfc3339(first.at),
+        "touchpoint": named and {"source": named.source, "event_id": named.event_id},
+        "from": None if parting.before is None else move_document(parting.before),
+        "to": None if parting.after is None else move_document(parting.after),
     }

@@ -56,7 +56,14 @@ _REMOVALS: Final[Mapping[str, str]] = MappingProxyType(
         # Journeys first: timers hold their rows while they publish what stands behind.
         **{
             table: _OF_CUSTOMERS.format(table)
-            for table in ("journeys", "snapshots", "transitions", "components", "outbox")
+            for table in (
+                "journeys",
+                "snapshots",
+                "transitions",
+                "components",
+                "outbox",
+                "diff_customers",
+            )
         },
         "customers": "DELETE FROM customers WHERE id = ANY(CAST(:customers AS uuid[]))",
         "touchpoints": "DELETE FROM touchpoints WHERE identifier_id = ANY(CAST(:ids AS bigint[]))",

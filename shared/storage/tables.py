@@ -409,6 +409,42 @@ rollouts = Table(
     Column("is_rollback", Boolean, nullable=False, server_default=text("false")),
 )
 
+diffs = Table(
+    "diffs",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("model_id", SmallInteger, ForeignKey("models.id"), nullable=False),
+    Column("against_id", SmallInteger, ForeignKey("models.id"), nullable=False),
+    Column("asked_as_of", Moment),
+    Column("phase", Text, nullable=False, server_default=text("'requested'")),
+    Column("requested_at", Moment, nullable=False, server_default=text("now()")),
+    Column("as_of", Moment),
+    Column("read_through", Moment),
+    Column(
+        "position",
+        Uuid,
+        nullable=False,
+        server_default=text("'00000000-0000-0000-0000-000000000000'"),
+    ),
+    Column("customers_done", BigInteger, nullable=False, server_default=text("0")),
+    Column("customers_of", BigInteger, nullable=False, server_default=text("0")),
+    Column("flows", JSON, nullable=False, server_default=text("'[]'")),
+    Column("digest", LargeBinary, nullable=False, server_default=text("''")),
+    Column("ended_at", Moment),
+    Column("told_at", Moment),
+)
+
+diff_customers = Table(
+    "diff_customers",
+    metadata,
+    Column("diff_id", BigInteger, ForeignKey("diffs.id"), primary_key=True),
+    Column("customer_id", Uuid, primary_key=True),
+    Column("from_key", Text, nullable=False),
+    Column("to_key", Text, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("identities", ARRAY(Text), nullable=False),
+)
+
 journeys = Table(
     "journeys",
     metadata,
@@ -543,6 +579,15 @@ Index(
     postgresql_where=text("phase IN ('requested', 'folding')"),
 )
 Index("rollouts_open", rollouts.c.id, postgresql_where=text("phase <> 'done'"))
+Index("diffs_open", diffs.c.id, postgresql_where=text("phase <> 'done'"))
+Index(
+    "diff_customers_of_flow",
+    diff_customers.c.diff_id,
+    diff_customers.c.from_key,
+    diff_customers.c.to_key,
+    diff_customers.c.customer_id,
+)
+Index("diff_customers_of_customer", diff_customers.c.customer_id)
 Index("journeys_due", journeys.c.next_at, postgresql_where=text("next_at IS NOT NULL"))
 Index(
     "transitions_in_order",

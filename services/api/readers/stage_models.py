@@ -35,6 +35,12 @@ _PUBLISHED: Final = """
 SELECT id, key, version, revision FROM models
  WHERE state = 'active' AND CASE WHEN $1::text IS NULL THEN is_default ELSE $1 IN (version, key) END
 """
+_VERSION: Final = "SELECT id, key, version, revision FROM models WHERE version = $1"
+_BY_ID: Final = "SELECT id, key, version, revision FROM models WHERE id = $1"
+_RIVAL: Final = """
+SELECT id, key, version, revision FROM models
+ WHERE state = 'active' AND (key = $1 OR is_default) ORDER BY key = $1 DESC LIMIT 1
+"""
 _ACTIVE_AT: Final = """
 SELECT models.id, models.key, models.version, models.revision
   FROM activations a JOIN models ON models.id = a.model_id
@@ -79,6 +85,35 @@ async def find_model(connection: asyncpg.Connection, model: str | None) -> Model
     row = await connection.fetchrow(_NAMED, model)
     if row is None:
         raise no_such_model(model)
+    return ModelRow(*row)
+
+
+async def find_version(connection: asyncpg.Connection, version: str) -> ModelRow:
+    """Return the model of a version, whatever its state.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = await connection.fetchrow(_VERSION, version)
+    if row is None:
+        raise NotFound("no stage model has that version")
+    return ModelRow(*row)
+
+
+async def find_version_by_id(connection: asyncpg.Connection, id_: int) -> ModelRow:
+    """Return the model of a row that there is."""
+    return ModelRow(*await connection.fetchrow(_BY_ID, id_))
+
+
+async def find_rival(connection: asyncpg.Connection, key: str) -> ModelRow:
+    """Return what a version with *key* would take the place of; else the default model.
+
+    Raises:
+        NotFound: no model is in force.
+    """
+    row = await connection.fetchrow(_RIVAL, key)
+    if row is None:
+        raise no_such_model(None)
     return ModelRow(*row)
 
 

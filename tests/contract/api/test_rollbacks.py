@@ -1,18 +1,13 @@
 """Going back to the version of a stage model that was in force before."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
 
-from services.classifier.rollouts import Rollouts
 from shared.instants import DAY, rfc3339
 from shared.journey.bundled import bundled_model
 from shared.journey.loading import load_model
 from shared.storage.verification import Difference
 from tests.fixtures.classification import MODEL, START, Sent
-from tests.fixtures.classified_api import NOW, Classified
+from tests.fixtures.classified_api import Classified, releasing
 from tests.fixtures.histories import findings
 
 RULES = bundled_model("default").split("\nexamples:")[0]
@@ -21,19 +16,6 @@ SLOWER = RULES.replace("P45D", "P90D")
 OTHER = bundled_model("five-stage")
 ROLLBACK = "/v1/models/rollback"
 JOURNEY = "/v1/customers/user_id:ana/journey"
-
-
-@asynccontextmanager
-async def rolling_out(classified: Classified) -> AsyncIterator[None]:
-    """Carry rollouts on beside the block, as a classifier does."""
-    stopping = asyncio.Event()
-    rollouts = Rollouts(classified.classifier.engine, lambda: NOW)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(rollouts.run(stopping))
-        try:
-            yield
-        finally:
-            stopping.set()
 
 
 async def put_in_force(classified: Classified, document: str) -> str:
@@ -53,7 +35,7 @@ async def test_the_version_before_comes_back_with_exactly_its_journeys(
     classified: Classified,
 ) -> None:
     await classified.feed(Sent("o-1", ("user_id:ana",), type="order_completed"))
-    async with rolling_out(classified):
+    async with releasing(classified):
         before = await classified.get(JOURNEY)
         quicker = await put_in_force(classified, QUICKER)
         assert await classified.get(JOURNEY) != before
@@ -68,7 +50,7 @@ async def test_the_version_before_comes_back_with_exactly_its_journeys(
 
 async def test_touchpoints_that_came_in_between_count(classified: Classified) -> None:
     await classified.feed(Sent("v-1", ("user_id:ana",)))
-    async with rolling_out(classified):
+    async with releasing(classified):
         await put_in_force(classified, QUICKER)
         order = Sent("o-1", ("user_id:ana",), type="order_completed", at=START + DAY)
         await classified.feed(order, Sent("v-2", ("user_id:bob",), at=START + 2 * DAY))
@@ -82,7 +64,7 @@ async def test_touchpoints_that_came_in_between_count(classified: Classified) ->
 async def test_rolling_back_again_goes_further_back_and_then_there_is_nothing(
     classified: Classified,
 ) -> None:
-    async with rolling_out(classified):
+    async with releasing(classified):
         quicker = await put_in_force(classified, QUICKER)
         await put_in_force(classified, SLOWER)
         assert (await classified.post(ROLLBACK))["version"] == quicker
@@ -95,7 +77,7 @@ async def test_rolling_back_again_goes_further_back_and_then_there_is_nothing(
 async def test_what_was_given_up_can_be_activated_again_and_rolled_back_again(
     classified: Classified,
 ) -> None:
-    async with rolling_out(classified):
+    async with releasing(classified):
         quicker = await put_in_force(classified, QUICKER)
         await classified.post(ROLLBACK)
         assert await put_in_force(classified, QUICKER) == quicker
@@ -110,7 +92,7 @@ async def test_one_key_is_rolled_back_and_others_are_left_alone(classified: Clas
         ("/v1/models/five-stage/rollback", None, None),
         (f"/v1/models/{load_model(changed).version}/rollback", None, None),
     ]
-    async with rolling_out(classified):
+    async with releasing(classified):
         first = await put_in_force(classified, OTHER)
         quicker = await put_in_force(classified, QUICKER)
         for path, query, body in ways:
@@ -124,14 +106,14 @@ async def test_one_key_is_rolled_back_and_others_are_left_alone(classified: Clas
 async def test_a_rollback_goes_on_when_nobody_waits_and_is_begun_once(
     classified: Classified,
 ) -> None:
-    async with rolling_out(classified):
+    async with releasing(classified):
         quicker = await put_in_force(classified, QUICKER)
     for _ in range(2):
         answer = await classified.client.post(ROLLBACK, params={"timeout": 0})
         assert (answer.status_code, answer.json()["state"]) == (202, "activating")
         assert (answer.json()["version"], answer.json()["from"]) == (MODEL.version, quicker)
     assert (await states(classified))[quicker] == "active"
-    async with rolling_out(classified):
+    async with releasing(classified):
         again = await classified.client.post(f"/v1/models/{MODEL.version}/activate")
         assert (again.status_code, again.json()["state"]) == (200, "active")
     [rows] = await classified.classifier.rows("SELECT count(*) AS n FROM rollouts")
@@ -141,7 +123,7 @@ async def test_a_rollback_goes_on_when_nobody_waits_and_is_begun_once(
 async def test_a_rollback_that_is_sent_twice_goes_back_once_if_it_says_from_where(
     classified: Classified,
 ) -> None:
-    async with rolling_out(classified):
+    async with releasing(classified):
         quicker = await put_in_force(classified, QUICKER)
         slower = await put_in_force(classified, SLOWER)
         body = {"from": slower, "reason": "far too slow"}
@@ -158,7 +140,7 @@ async def test_a_rollback_that_is_sent_twice_goes_back_once_if_it_says_from_wher
 async def test_nothing_is_rolled_back_while_another_version_is_on_its_way(
     classified: Classified,
 ) -> None:
-    async with rolling_out(classified):
+    async with releasing(classified):
         await put_in_force(classified, QUICKER)
     made = (await classified.client.post("/v1/models", content=SLOWER)).json()
     await classified.client.post(f"/v1/models/{made['version']}/activate", params={"timeout": 0})
