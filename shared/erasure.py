@@ -6,8 +6,9 @@ the thing when it comes again: an identifier, a touchpoint's identity, or a quar
 
 import hashlib
 import hmac
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -38,11 +39,34 @@ class Erased(StrEnum):
     """What a digest is of."""
 
     IDENTIFIER = "identifier"
-    """Suppressed until lifted: touchpoints that carry it are not stored."""
+    """Of all that carries it, nothing received before the erasure is kept, nor, unless it is
+    allowed again, anything received later."""
     TOUCHPOINT = "touchpoint"
     """A source and an event id; never stored again."""
     ITEM = "item"
     """A quarantined item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """That something was erased: by which certificate, and what that keeps out.
+
+    ``until`` is the time of the erasure where what was received later is let in, else None.
+    """
+
+    certificate: UUID
+    until: datetime | None = None
+
+    def keeps_out(self, received_at: datetime) -> bool:
+        """Tell whether nothing may be kept of what was received at that time."""
+        return self.until is None or received_at <= self.until
+
+
+def in_force(
+    found: Mapping[bytes, Remembered], received_at: datetime
+) -> Mapping[bytes, Remembered]:
+    """Return what of *found* concerns a record that was received at that time."""
+    return {digest: one for digest, one in found.items() if one.keeps_out(received_at)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +132,7 @@ class Digests:
         return hmac.digest(self.key, text, hashlib.sha256)
 
 
-def left_unread(record: Event, digests: Digests, found: Collection[bytes]) -> Event:
+def left_unread(record: Event, digests: Digests, found: Mapping[bytes, Remembered]) -> Event:
     """Return what may be left of a record that no classifier has read; itself if that is all.
 
     It is what the classifier would make of it: nothing of what is erased or carries an erased
@@ -122,6 +146,7 @@ def left_unread(record: Event, digests: Digests, found: Collection[bytes]) -> Ev
     things, carried = digests.of_record(record)
     if isinstance(record, ErasedRecord):
         return record
+    found = in_force(found, record.data.received_at)
     if any(digest in found for digest in (*things, *carried)):
         return erased_record(record)
     referrer = referrer_in(record.data) if isinstance(record, TouchpointRecord) else None

@@ -14,7 +14,14 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from services.api.certificates import Certificate
-from services.api.erasure_mentions import Mentions, find_mentions, take_out
+from services.api.erasure_companions import leave_companions
+from services.api.erasure_mentions import (
+    Mentions,
+    customers_near,
+    find_mentions,
+    take_out,
+    with_late_ones,
+)
 from services.api.resources import Resources
 from shared.erasure import Erased
 from shared.errors import Conflict, NotFound
@@ -136,9 +143,12 @@ async def _erase(
     rows = await connection.fetch(_IDENTIFIERS, wish.customer_id)
     names = tuple(Identifier(row["kind"], row["value"]) for row in rows)
     _check(names, wish)
+    mentions = await with_late_ones(connection, mentions, rows)
+    near = await customers_near(connection, [row["id"] for row in rows], wish.customer_id)
     gone = await _delete(connection, rows, mentions)
+    await _forget_companions(connection, mentions)
     own_ids = {mentions.customer_id, *(row["own_id"] for row in rows)}
-    await take_out(connection, mentions, frozenset(gone.identities), own_ids)
+    await take_out(connection, mentions, near, frozenset(gone.identities), own_ids)
     now = resources.clock()
     certificate = Certificate.of(
         uuid4(),
@@ -202,6 +212,14 @@ async def _delete(
     return gone
 
 
+async def _forget_companions(connection: asyncpg.Connection, mentions: Mentions) -> None:
+    """Delete identifiers of others that nobody but the customer ever carried."""
+    ids, customers = await leave_companions(connection, mentions.companions)
+    for statement in (*_OF_CUSTOMERS, _TRANSITIONS):
+        await connection.execute(statement, customers)
+    await connection.execute(_NAMES, ids)
+
+
 async def _remember(
     connection: asyncpg.Connection,
     resources: Resources,
@@ -213,10 +231,10 @@ async def _remember(
     digests = resources.digests
     kinds = {digests.of_touchpoint(*identity): Erased.TOUCHPOINT for identity in gone.identities}
     kinds |= {digests.of_item(item): Erased.ITEM for item in gone.items}
-    if wish.suppress:
-        kinds |= {digests.of_identifier(name): Erased.IDENTIFIER for name in names}
+    kinds |= {digests.of_identifier(name): Erased.IDENTIFIER for name in names}
     certificates = dict.fromkeys(kinds, certificate.id)
-    await remember_erased(connection, kinds, certificates, now=certificate.at)
+    lets_in = () if wish.suppress else (Erased.IDENTIFIER,)
+    await remember_erased(connection, kinds, certificates, now=certificate.at, lets_in=lets_in)
 
 
 def _count(told: str) -> int:

@@ -3,12 +3,13 @@
 Other people's touchpoints may carry an identifier of the customer (a link that was refused, or a
 source that does not link) or name it as their referrer; conflicts of duplicates, past messages and
 past transitions may tell of touchpoints that were the customer's; refused items may hold anything.
-They are looked for before the erasure's transaction, so that batches wait for it only briefly.
+They are looked for before the erasure's transaction, so that batches wait for it only briefly; what
+was recorded since is looked through once more while the erasure keeps them off.
 """
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -16,10 +17,13 @@ import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.api.erasure_companions import Span, find_companions, joined, pattern_of
 from services.api.repairs import parsed
-from services.api.transactions import reading
+from services.api.transactions import reading_settled
 from shared.erasure import ERASED_NAME, REFERRED_BY, named_in
+from shared.instants import EARLIEST, Instant, datetime_of
 from shared.touchpoints import Identifier, JsonObject, JsonValue
+from shared.upkeep.transactions import TransactionConflict
 
 SEARCH_SECONDS: Final = 300.0
 """Whole tables are read; an erasure is rare, and nobody waits for the search."""
@@ -31,17 +35,20 @@ _PATIENCE: Final = "SET LOCAL statement_timeout = '300s'"
 _NAMES: Final = "SELECT id, kind, value FROM identifiers WHERE customer_id = $1"
 _BODIES: Final = """
 SELECT source, event_id FROM touchpoints
- WHERE identifier_id <> ALL($1::bigint[]) AND body::text LIKE ANY($2::text[])
+ WHERE recorded_at >= $1 AND identifier_id <> ALL($2::bigint[])
+   AND body::text LIKE ANY($3::text[])
 """
 _CONFLICTS: Final = """
-SELECT source, event_id FROM duplicates WHERE last_conflict::text LIKE ANY($1::text[])
+SELECT source, event_id FROM duplicates
+ WHERE last_seen_at >= $1 AND last_conflict::text LIKE ANY($2::text[])
 """
 _ITEMS: Final = """
 SELECT id, raw, concat_ws(E'\\n', message, errors::text, settled_reason) AS said FROM quarantine
- WHERE EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS wanted (value, said)
-                WHERE strpos(lower(encode(raw, 'escape')), wanted.value) > 0
-                   OR strpos(lower(concat_ws(E'\\n', message, errors::text, settled_reason)),
-                             wanted.said) > 0)
+ WHERE recorded_at >= $1
+   AND EXISTS (SELECT FROM unnest($2::text[], $3::text[]) AS wanted (value, said)
+                  WHERE strpos(lower(encode(raw, 'escape')), wanted.value) > 0
+                     OR strpos(lower(concat_ws(E'\\n', message, errors::text, settled_reason)),
+                               wanted.said) > 0)
 """
 _NEAR: Final = """
 SELECT DISTINCT i.customer_id FROM identifiers i
@@ -81,44 +88,95 @@ _encoder: Final = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Mentions:
-    """Where the customer is named: identities of touchpoints and duplicates, ids of items."""
+    """Where the customer is named: identities of touchpoints and duplicates, ids of items.
+
+    All that was recorded before ``settled`` was looked through. ``companions`` are row ids of
+    identifiers, and when others carried them.
+    """
 
     customer_id: UUID
     names: frozenset[str]
-    bodies: Sequence[tuple[str, str]] = ()
-    conflicts: Sequence[tuple[str, str]] = ()
-    items: Sequence[UUID] = ()
-    near: Sequence[UUID] = ()
+    settled: Instant
+    bodies: frozenset[tuple[str, str]]
+    conflicts: frozenset[tuple[str, str]]
+    items: frozenset[UUID]
+    companions: Mapping[int, Span | None]
 
 
 async def find_mentions(engine: AsyncEngine, customer_id: UUID) -> Mentions:
     """Look through everything for the customer's identifiers."""
-    async with reading(engine) as connection:
+    async with reading_settled(engine) as (connection, settled):
         await connection.execute(_PATIENCE)
         rows = await connection.fetch(_NAMES, customer_id)
-        ids = [row["id"] for row in rows]
-        names = [Identifier(row["kind"], row["value"]) for row in rows]
-        patterns = [_pattern(name) for name in names]
-        found = {"timeout": SEARCH_SECONDS}
-        bodies = await connection.fetch(_BODIES, ids, patterns, **found)
-        conflicts = await connection.fetch(_CONFLICTS, patterns, **found)
-        wanted = [_escaped(name.value) for name in names]
-        said = [name.value.lower() for name in names]
-        items = await connection.fetch(_ITEMS, wanted, said, **found)
-        near = await connection.fetch(_NEAR, ids, customer_id)
+        return await _search(connection, customer_id, rows, EARLIEST, settled)
+
+
+async def with_late_ones(
+    connection: asyncpg.Connection, mentions: Mentions, rows: Sequence[asyncpg.Record]
+) -> Mentions:
+    """Return *mentions* with what was recorded since they were found.
+
+    Args:
+        connection: In a transaction that keeps batches off.
+        mentions: From ``find_mentions``.
+        rows: The customer's identifiers as they are now.
+
+    Raises:
+        TransactionConflict: they are others now, and all has to be looked through for them.
+    """
+    customer_id = mentions.customer_id
+    late = await _search(connection, customer_id, rows, mentions.settled, mentions.settled)
+    if late.names != mentions.names:
+        raise TransactionConflict("the customer got or lost an identifier meanwhile")
+    return replace(
+        mentions,
+        bodies=mentions.bodies | late.bodies,
+        conflicts=mentions.conflicts | late.conflicts,
+        items=mentions.items | late.items,
+        companions=joined(mentions.companions, late.companions),
+    )
+
+
+async def _search(
+    connection: asyncpg.Connection,
+    customer_id: UUID,
+    rows: Sequence[asyncpg.Record],
+    since: Instant,
+    settled: Instant,
+) -> Mentions:
+    moment = datetime_of(since)
+    ids = [row["id"] for row in rows]
+    names = frozenset(Identifier(row["kind"], row["value"]) for row in rows)
+    patterns = [pattern_of(name) for name in names]
+    found = {"timeout": SEARCH_SECONDS}
+    bodies = await connection.fetch(_BODIES, moment, ids, patterns, **found)
+    conflicts = await connection.fetch(_CONFLICTS, moment, patterns, **found)
+    wanted = [_escaped(name.value) for name in names]
+    said = [name.value.lower() for name in names]
+    items = await connection.fetch(_ITEMS, moment, wanted, said, **found)
     return Mentions(
         customer_id,
         frozenset(map(str, names)),
-        [(row["source"], row["event_id"]) for row in bodies],
-        [(row["source"], row["event_id"]) for row in conflicts],
-        [row["id"] for row in items if _holds(row["raw"], row["said"], frozenset(names))],
-        [row["customer_id"] for row in near],
+        settled,
+        frozenset((row["source"], row["event_id"]) for row in bodies),
+        frozenset((row["source"], row["event_id"]) for row in conflicts),
+        frozenset(row["id"] for row in items if _holds(row["raw"], row["said"], names)),
+        await find_companions(connection, ids, moment, timeout_seconds=SEARCH_SECONDS),
     )
+
+
+async def customers_near(
+    connection: asyncpg.Connection, identifier_ids: Sequence[int], customer_id: UUID
+) -> list[UUID]:
+    """Return the customers whom a link or a bar connects with one; before those are deleted."""
+    rows = await connection.fetch(_NEAR, identifier_ids, customer_id)
+    return [row["customer_id"] for row in rows]
 
 
 async def take_out(
     connection: asyncpg.Connection,
     mentions: Mentions,
+    near: Sequence[UUID],
     erased: Collection[tuple[str, str]],
     customers: Collection[UUID],
 ) -> None:
@@ -126,7 +184,8 @@ async def take_out(
 
     Args:
         connection: In the erasure's transaction.
-        mentions: From ``find_mentions``.
+        mentions: All of them.
+        near: From ``customers_near``.
         erased: The identities of the customer's touchpoints.
         customers: All ids that the customer ever had.
     """
@@ -138,14 +197,14 @@ async def take_out(
     await connection.execute(_FORGET_CONFLICTS, *_columns(mentions.conflicts))
     past = [
         (row["customer_id"], row["model_id"], row["id"], row["n"])
-        for row in await connection.fetch(_PAST, mentions.near)
+        for row in await connection.fetch(_PAST, near)
         if tells_of(msgspec.json.decode(row["cause"]), erased, own_ids)
     ]
     if past:
         await connection.execute(_DROP_PAST, *(list(column) for column in zip(*past, strict=True)))
     messages = [
         row["id"]
-        for row in await connection.fetch(_MESSAGES, mentions.near)
+        for row in await connection.fetch(_MESSAGES, near)
         if tells_of(msgspec.json.decode(row["data"]), erased, own_ids)
     ]
     await connection.execute(_DROP_MESSAGES, messages)
@@ -211,12 +270,6 @@ def _texts(value: JsonValue) -> Iterator[str]:
     elif isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
             yield from _texts(part)
-
-
-def _pattern(name: Identifier) -> str:
-    """Return the LIKE pattern of *name* as a JSON string."""
-    text = _encoder.encode(str(name)).decode()
-    return "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"
 
 
 def _escaped(value: str) -> str:

@@ -5,7 +5,7 @@ Kafka cannot; its copies end with the topic's retention, and the certificate say
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 import asyncpg
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.transactions import reading, writing
 from shared.clock import Clock
-from shared.erasure import Digests, referrer_in, without_referrer
+from shared.erasure import Digests, Remembered, in_force, referrer_in, without_referrer
 from shared.errors import RetryableError
 from shared.instants import datetime_of
 from shared.log.port import LogReader, LogRecord, Position
@@ -165,7 +165,9 @@ class LogClearing:
                 overwritten += await erasable.overwrite(position, encode(left), key=key)
         return overwritten
 
-    def _left_of(self, event: Event, found: Collection[bytes], *, is_settled: bool) -> Event:
+    def _left_of(
+        self, event: Event, found: Mapping[bytes, Remembered], *, is_settled: bool
+    ) -> Event:
         """Return what may be left of a record; the same one where that is all of it.
 
         Somebody else's touchpoint that was stored before the erasure stays, without the names.
@@ -173,6 +175,7 @@ class LogClearing:
         which makes it erased; the next sweep finds it so.
         """
         things, carried = self._digests.of_record(event)
+        found = in_force(found, event.data.received_at)
         if any(digest in found for digest in things):
             return erased_record(event) if not isinstance(event, ErasedRecord) else event
         concerned = any(digest in found for digest in self._digests.all_in(event))

@@ -12,8 +12,15 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.classifier.reading import Arrival, Item, Refusal, Suppressed, suppressed
-from shared.erasure import Digests, Erased, referrer_in, without_referrer
+from services.classifier.reading import (
+    Arrival,
+    Item,
+    Refusal,
+    Suppressed,
+    received_at_of,
+    suppressed,
+)
+from shared.erasure import Digests, Erased, Remembered, referrer_in, without_referrer
 from shared.errors import SetupError
 from shared.instants import Instant
 from shared.storage.erasures import HOLD_OFF_ERASURES, erased_among, remember_erased
@@ -61,7 +68,11 @@ class Suppression:
         found = await erased_among(connection, [*wanted, *referrers.values()])
         if not found:
             return items
-        named = {index for index, digest in referrers.items() if digest in found}
+        named = {
+            index
+            for index, digest in referrers.items()
+            if digest in found and found[digest].keeps_out(received_at_of(items[index]))
+        }
         unnamed = [
             _unnamed(item) if isinstance(item, Arrival) and index in named else item
             for index, item in enumerate(items)
@@ -73,14 +84,15 @@ async def _without(
     connection: asyncpg.Connection,
     items: Sequence[Item],
     made: Sequence[tuple[list[bytes], list[bytes]]],
-    found: Mapping[bytes, UUID],
+    found: Mapping[bytes, Remembered],
     now: Instant,
 ) -> list[Item]:
     kept: list[Item] = []
     kinds: dict[bytes, Erased] = {}
     certificates: dict[bytes, UUID] = {}
     for item, (things, carried) in zip(items, made, strict=True):
-        erased = [found[digest] for digest in (*things, *carried) if digest in found]
+        mine = [found[digest] for digest in (*things, *carried) if digest in found]
+        erased = [one for one in mine if one.keeps_out(received_at_of(item))]
         if not erased or isinstance(item, Suppressed):
             kept.append(item)
             continue
@@ -89,7 +101,7 @@ async def _without(
             [Erased.TOUCHPOINT] if isinstance(item, Arrival) else [Erased.ITEM, Erased.TOUCHPOINT]
         )
         kinds.update(zip(things, named, strict=False))
-        certificates.update(dict.fromkeys(things, erased[0]))
+        certificates.update(dict.fromkeys(things, erased[0].certificate))
     await remember_erased(connection, kinds, certificates, now=now)
     return kept
 

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.clock import Clock
-from shared.erasure import Digests, Erased, left_unread
+from shared.erasure import Digests, Erased, Remembered, in_force, left_unread
 from shared.log.port import Entry, LogRecord
 from shared.log.spool import Spool
 from shared.log.spool_writer import SpoolingWriter
@@ -106,17 +106,18 @@ class SpoolSweep:
         )
 
     def _remembered(
-        self, events: Sequence[Event], found: Mapping[bytes, UUID]
+        self, events: Sequence[Event], found: Mapping[bytes, Remembered]
     ) -> tuple[dict[bytes, Erased], dict[bytes, UUID]]:
         """Return what is remembered of records that are erased for an identifier they carry."""
         kinds: dict[bytes, Erased] = {}
         certificates: dict[bytes, UUID] = {}
         for event in events:
             things, carried = self._digests.of_record(event)
-            because = [found[digest] for digest in (*things, *carried) if digest in found]
+            of_it = in_force(found, event.data.received_at)
+            because = [of_it[digest] for digest in (*things, *carried) if digest in of_it]
             if because:
                 kinds |= self._digests.named_things(event)
-                certificates |= dict.fromkeys(things, because[0])
+                certificates |= dict.fromkeys(things, because[0].certificate)
         return kinds, certificates
 
 

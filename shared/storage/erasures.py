@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from shared.erasure import Erased
+from shared.erasure import Erased, Remembered
 from shared.errors import NotFound
 from shared.instants import Instant, datetime_of
 
@@ -17,15 +17,18 @@ HOLD_OFF_ERASURES: Final = f"SELECT pg_advisory_xact_lock_shared({ERASURE_LOCK})
 """No erasure begins or commits until the transaction of this ends."""
 
 _FOUND: Final = """
-SELECT digest, certificate_id FROM erasures
- WHERE digest = ANY($1::bytea[]) AND lifted_at IS NULL
+SELECT digest, certificate_id, CASE WHEN lifted_at IS NOT NULL THEN erased_at END AS until
+  FROM erasures WHERE digest = ANY($1::bytea[])
 """
 _NEWEST: Final = "SELECT coalesce(max(number), 0) FROM certificates"
 _REMEMBER: Final = """
-INSERT INTO erasures (digest, kind, certificate_id, erased_at)
-SELECT *, $4 FROM unnest($1::bytea[], $2::text[], $3::uuid[])
+INSERT INTO erasures (digest, kind, certificate_id, erased_at, lifted_at)
+SELECT digest, kind, certificate_id, $4::timestamptz,
+       CASE WHEN kind = ANY($5::text[]) THEN $4::timestamptz END
+  FROM unnest($1::bytea[], $2::text[], $3::uuid[]) AS given (digest, kind, certificate_id)
 ON CONFLICT (digest) DO UPDATE
-   SET certificate_id = excluded.certificate_id, erased_at = excluded.erased_at, lifted_at = NULL
+   SET certificate_id = excluded.certificate_id, erased_at = excluded.erased_at,
+       lifted_at = excluded.lifted_at
  WHERE erasures.lifted_at IS NOT NULL
 """
 _LIFT: Final = """
@@ -47,10 +50,10 @@ UPDATE certificates SET lifted_at = coalesce(lifted_at, $2) WHERE id = $1 AND su
 
 async def erased_among(
     connection: asyncpg.Connection, digests: Collection[bytes]
-) -> Mapping[bytes, UUID]:
-    """Return those of *digests* that are of something erased and not lifted, with certificates."""
+) -> Mapping[bytes, Remembered]:
+    """Return those of *digests* that are of something erased, and what that keeps out."""
     rows = await connection.fetch(_FOUND, list(digests))
-    return {row["digest"]: row["certificate_id"] for row in rows}
+    return {row["digest"]: Remembered(row["certificate_id"], row["until"]) for row in rows}
 
 
 async def newest_erasure(connection: asyncpg.Connection) -> int:
@@ -67,13 +70,18 @@ async def remember_erased(
     certificates: Mapping[bytes, UUID],
     *,
     now: Instant,
+    lets_in: Collection[Erased] = (),
 ) -> None:
-    """Remember digests of what is erased; one that was lifted is in force again."""
+    """Remember digests of what is erased at *now*; one that was lifted is in force again.
+
+    Of kinds in *lets_in*, only what was received by now is kept out.
+    """
     digests = list(kinds)
     named = [kinds[digest].value for digest in digests]
     ids = [certificates[digest] for digest in digests]
+    lifted = [kind.value for kind in lets_in]
     if digests:
-        await connection.execute(_REMEMBER, digests, named, ids, datetime_of(now))
+        await connection.execute(_REMEMBER, digests, named, ids, datetime_of(now), lifted)
 
 
 async def list_certificates(connection: asyncpg.Connection, limit: int) -> list[asyncpg.Record]:

@@ -352,6 +352,7 @@ Index(
 )
 
 Index("touchpoints_by_time", touchpoints.c.effective_at, postgresql_using="brin")
+Index("touchpoints_by_recording", touchpoints.c.recorded_at, postgresql_using="brin")
 
 models = Table(
     "models",

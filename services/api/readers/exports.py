@@ -1,6 +1,6 @@
 """Exports: everything that is held about one customer, table by table."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -80,7 +80,7 @@ class ExportRows:
         """Return what came again, with the last content that differed."""
         return await self._rows(_DUPLICATES, self._identifier_ids)
 
-    async def quarantine(self, items: Sequence[UUID]) -> list[asyncpg.Record]:
+    async def quarantine(self, items: Collection[UUID]) -> list[asyncpg.Record]:
         """Return the refused *items*, and those that touchpoints were repaired from."""
         return await self._rows(_QUARANTINE, items, self._identifier_ids)
 

@@ -150,5 +150,6 @@ async def _refuse_erased(resources: Resources, pair: Pair) -> None:
     """Keep a person's hand from bringing an erased identifier back."""
     digests = [resources.digests.of_identifier(end) for end in pair]
     async with reading(resources.engine) as connection:
-        if await erased_among(connection, digests):
+        found = await erased_among(connection, digests)
+        if any(one.until is None for one in found.values()):
             raise Conflict("one of the two was erased: lift its suppression first", code="erased")

@@ -144,7 +144,8 @@ async def test_erased_event_ids_stay_erased_from_any_sender_of_the_source(
 ) -> None:
     await classified.feed(*HISTORY)
     await erase(classified, suppress=False)
-    await classified.feed(Sent("a1", ("user_id:eve",)), Sent("n1", (HER_MAIL,)))
+    later = Sent("n1", (HER_MAIL,), at=NOW + SECOND)
+    await classified.feed(Sent("a1", ("user_id:eve",)), later)
     assert await receipt(classified, "a1") == "erased"
     assert await status_of(classified, "user_id:eve") == 404
     assert await status_of(classified, HER_MAIL) == 200
@@ -159,13 +160,32 @@ async def test_a_suppression_can_be_lifted_and_what_was_erased_stays_so(
     path = f"/v1/erasures/{certificate['id']}"
     lifted = await classified.post(f"{path}/lift", {"reason": "came back"})
     assert lifted["lifted_at"] is not None
-    await classified.feed(*HISTORY[:2], Sent("n1", (HER_MAIL,)), Sent("n2", (HER_MAIL,)))
+    later = Sent("n2", (HER_MAIL,), at=NOW + SECOND)
+    await classified.feed(*HISTORY[:2], Sent("n1", (HER_MAIL,)), later)
     assert [await receipt(classified, one) for one in ("a1", "n1", "n2")] == [
         "erased",
         "erased",
         "stored",
     ]
     assert (await classified.get(path))["certificate"] == certificate
+
+
+@pytest.mark.parametrize("suppress", [True, False])
+async def test_what_was_received_before_an_erasure_is_erased_whenever_it_is_read(
+    classified: Classified,
+    suppress: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    await classified.feed(*HISTORY)
+    certificate = await erase(classified, suppress=suppress)
+    if suppress:
+        await classified.post(f"/v1/erasures/{certificate['id']}/lift")
+    on_the_way = Sent("w1", (HER_MAIL,), at=NOW - SECOND)
+    with_ben = Sent("w2", (BEN, KIOSK), at=NOW - SECOND, properties={"referred_by": ANA})
+    await classified.feed(on_the_way, with_ben, *HISTORY)
+    assert [await receipt(classified, one) for one in ("w1", "w2")] == ["erased", "erased"]
+    held = await everything(classified)
+    for trace in ("ana@", ":ana", '"ana"', "kiosk", "canary"):
+        assert trace not in held
 
 
 async def test_others_are_exactly_as_if_the_customer_had_never_been_seen(
