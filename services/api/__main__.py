@@ -6,6 +6,7 @@ from typing import Final
 
 from services.api.app import build_api, create_app
 from services.api.background import background_of, run_background
+from services.api.databases import Databases, open_databases
 from services.api.health import check_database
 from services.api.outlets import open_outlets
 from services.api.settings import ApiSettings
@@ -29,18 +30,17 @@ async def run(settings: ApiSettings, stopping: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(closing(listen(settings.host, settings.port)))
         log = await stack.enter_async_context(open_both_sides(settings, NAME))
-        engine = await stack.enter_async_context(
-            open_engine(settings.database_url, pool_size=settings.pool_size, name=NAME)
-        )
+        databases = await _open_databases(stack, settings)
+        engine = databases.primary
         directory = await stack.enter_async_context(
             DirectoryCache(engine, settings.pepper, wall_clock)
         )
         outlets = await stack.enter_async_context(
-            open_outlets(engine, settings.pepper, settings, clock=wall_clock, stopping=stopping)
+            open_outlets(databases, settings.pepper, settings, clock=wall_clock, stopping=stopping)
         )
         background = background_of(log.erasable, engine, settings.pepper, keeping=log.keeping)
         api = build_api(
-            engine=engine,
+            databases=databases,
             directory=directory,
             log=log.writer,
             log_ends=log.ends,
@@ -59,6 +59,16 @@ async def run(settings: ApiSettings, stopping: asyncio.Event) -> None:
             group.create_task(outlets.webhooks.run(stopping))
             await serve(create_app(api, checks), listener, stopping=stopping)
             ended.set()
+
+
+async def _open_databases(stack: AsyncExitStack, settings: ApiSettings) -> Databases:
+    size = settings.pool_size
+    primary = await stack.enter_async_context(
+        open_engine(settings.database_url, pool_size=size, name=NAME)
+    )
+    return await stack.enter_async_context(
+        open_databases(primary, settings.replica_url, pool_size=size, name=NAME)
+    )
 
 
 def main() -> None:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.api.background import Background, background_of
 from services.api.cursors import Cursors
+from services.api.databases import Databases
 from services.api.hot_reads import HotReads, hot_read
 from services.api.json_bodies import JsonBodies
 from services.api.openapi import Described, DescribedApi
@@ -106,7 +106,7 @@ class _Api(DescribedApi):
 
 def build_api(
     *,
-    engine: AsyncEngine,
+    databases: Databases,
     directory: Directory,
     log: LogWriter,
     log_ends: LogEnds,
@@ -122,7 +122,7 @@ def build_api(
     """Wire the API; everything handed in stays the caller's to close.
 
     Args:
-        engine: The primary, with a pool of its own.
+        databases: The primary, and a replica for reads if there is one.
         directory: Knows whose key a request presents, and the identity policy.
         log: What repaired items are appended to.
         log_ends: Asks the log how far it reaches.
@@ -137,7 +137,7 @@ def build_api(
     """
     app = _Api(elsewhere=elsewhere or Described())
     app.state.resources = Resources(
-        engine=engine,
+        databases=databases,
         directory=directory,
         log=log,
         log_ends=log_ends,
@@ -147,7 +147,7 @@ def build_api(
         pepper=pepper,
         outlets=outlets,
         rates=RequestRates(rate_limit, clock),
-        background=background or background_of(None, engine, pepper, clock),
+        background=background or background_of(None, databases.primary, pepper, clock),
     )
     _furnish(app)
     return app

@@ -18,7 +18,6 @@ from services.api.readers.referrals import read_referrals, read_referrers
 from services.api.readers.whole_customers import Found, WholeCustomer, read_whole_customers
 from services.api.referrals import referral_documents, referrer_documents
 from services.api.resources import Resources
-from services.api.transactions import asking, reading
 from shared.errors import NotFound
 from shared.instants import Instant, rfc3339
 from shared.profiles import Contact, Profile
@@ -44,13 +43,14 @@ async def present_customers(
         references: One, or some.
         verdict: Of a touchpoint that was waited for.
     """
-    async with asking(resources.engine) as connection:
+    databases, current = resources.databases, verdict is not None
+    async with databases.asking(current=current) as connection:
         found = await read_whole_customers(connection, references)
         fresh, as_of = await _moment(connection, resources, found, verdict)
         documents = [await _at_hand(connection, resources, each, as_of) for each in found]
     if None not in documents:
         return [each for each in documents if each is not None], fresh
-    async with reading(resources.engine) as connection:
+    async with databases.reading(current=current) as connection:
         found = await read_whole_customers(connection, references)
         fresh, as_of = await _moment(connection, resources, found, verdict)
         return [await _in_full(connection, resources, each, as_of) for each in found], fresh

@@ -13,7 +13,6 @@ from services.api.readers.journeys import JourneyQuestion, read_folding
 from services.api.readers.receipts import Verdict
 from services.api.readers.touchpoints import read_touchpoints
 from services.api.resources import Resources
-from services.api.transactions import reading
 from shared.instants import rfc3339
 from shared.journey.explain import explain, explanation_document
 from shared.journey.moves import Cause, Identity, Move, TouchpointCause, cause_document
@@ -41,7 +40,7 @@ async def answer_explanation(
     Raises:
         NotFound: there is no such customer or model.
     """
-    async with reading(resources.engine) as connection:
+    async with resources.databases.reading(current=verdict is not None) as connection:
         head = await find_customer(connection, reference, model=asked.model)
         now = resources.clock()
         fresh = freshness(now, head.watermark)

@@ -1,5 +1,6 @@
 """Whether this service can answer, and how the whole pipeline does."""
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.freshness import freshness
@@ -8,6 +9,7 @@ from services.api.moments import optional_moment_text
 from services.api.readers.claims import read_claims
 from services.api.readers.health import is_standby, read_glance, read_revision, read_spooled
 from services.api.readers.sources import read_source_health
+from services.api.replicas import Replica
 from services.api.resources import Resources
 from services.api.transactions import reading
 from services.api.version import VERSION
@@ -70,16 +72,27 @@ async def pipeline_document(resources: Resources, *, with_sources: bool) -> Json
             "oldest_pending_since": rfc3339(fresh.as_of) if waiting and fresh.as_of else None,
         },
         # Accepted, but in no log yet: no ledger counts them.
-        "spooled": {
-            "spools": spooled["spools"],
-            "records": spooled["records"],
-            "bytes": spooled["bytes"],
-            "oldest_since": optional_moment_text(spooled["oldest_at"]),
-            "seen_at": optional_moment_text(spooled["seen_at"]),
-        },
+        "spooled": _spooled(spooled),
         "quarantine_open": glance["quarantine_open"],
         "timers_overdue": glance["timers_overdue"],
         "last_transition_at": optional_moment_text(glance["last_transition_at"]),
         "versions": {"journeyline": VERSION, "schema": revision, "model": glance["model"]},
+        **_of_replica(resources.databases.replica),
         **of_sources,
     }
+
+
+def _spooled(row: asyncpg.Record) -> JsonObject:
+    return {
+        "spools": row["spools"],
+        "records": row["records"],
+        "bytes": row["bytes"],
+        "oldest_since": optional_moment_text(row["oldest_at"]),
+        "seen_at": optional_moment_text(row["seen_at"]),
+    }
+
+
+def _of_replica(replica: Replica | None) -> JsonObject:
+    if replica is None:
+        return {}
+    return {"replica": {"serves": replica.trouble is None, "trouble": replica.trouble}}

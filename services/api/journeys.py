@@ -18,7 +18,6 @@ from services.api.readers.past_customers import find_past_customer
 from services.api.readers.receipts import Verdict
 from services.api.readers.stage_models import model_active_at
 from services.api.resources import Resources
-from services.api.transactions import asking, reading, reading_settled
 from shared.instants import Instant
 from shared.touchpoints import Identifier, JsonObject
 
@@ -56,7 +55,9 @@ async def answer_journey(
     """
     if asked.known_at is None:
         return await _present_answer(resources, reference, asked, verdict)
-    async with reading_settled(resources.engine) as (connection, settled):
+    waited = verdict is not None
+    async with resources.databases.placed(current=waited, isolated=True) as read:
+        connection, settled = read.connection, read.settled
         head = await find_customer(connection, reference, model=asked.model)
         fresh = freshness(resources.clock(), head.watermark)
         belief = Belief(reference, asked.model, min(asked.known_at, settled), asked.as_of)
@@ -78,7 +79,7 @@ async def _present_answer(
         fresh = freshness(now, head.watermark)
         return fresh, moment_of(fresh, verdict, now) if asked.as_of is None else asked.as_of
 
-    async with asking(resources.engine) as connection:
+    async with resources.databases.asking(current=verdict is not None) as connection:
         head, cached = await read_head_and_cache(connection, reference, asked.model)
         program = await resources.programs.load(connection, head.model)
     fresh, as_of = moment(head)
@@ -86,7 +87,7 @@ async def _present_answer(
         document = continued_journey(program, cached, head.customer_id, as_of)
         if document is not None:
             return JourneyAnswer(document, fresh, None)
-    async with reading(resources.engine) as connection:
+    async with resources.databases.reading(current=verdict is not None) as connection:
         head = await find_customer(connection, reference, model=asked.model)
         fresh, as_of = moment(head)
         document = await present_journey(connection, resources, head, as_of)

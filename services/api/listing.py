@@ -19,7 +19,6 @@ from services.api.readers.populations import (
 )
 from services.api.readers.stage_models import find_published_model
 from services.api.resources import Resources
-from services.api.transactions import reading
 from shared.identity.identifiers import KIND_PATTERN
 from shared.journey.model import StageModel
 from shared.storage.personas import find_persona
@@ -49,7 +48,7 @@ async def list_customers(resources: Resources, asked: CustomerListParameters) ->
     after = FIRST_PAGE
     if asked.cursor is not None:
         after = resources.cursors.open(asked.cursor, about, CustomerMark)
-    async with reading(resources.engine) as connection:
+    async with resources.databases.reading() as connection:
         row = await find_published_model(connection, asked.model)
         model = (await resources.programs.load(connection, row)).model
         persona = None

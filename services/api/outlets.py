@@ -5,8 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
+from services.api.databases import Databases
 from services.api.settings import ApiOptions
 from services.api.streams import Streams
 from services.api.webhooks.delivering import Deliveries
@@ -24,7 +23,7 @@ class Outlets:
 
 @asynccontextmanager
 async def open_outlets(
-    engine: AsyncEngine,
+    databases: Databases,
     pepper: bytes,
     options: ApiOptions,
     *,
@@ -34,11 +33,12 @@ async def open_outlets(
     """Yield the outlets of one process.
 
     Args:
-        engine: Of the primary.
+        databases: Streams read where others read; webhooks are the primary's.
         pepper: What secrets of webhooks are derived from.
         options: Of the API.
         clock: The present.
         stopping: Ends the streams.
     """
     async with open_sender(allow_private=options.webhook_allow_private) as sender:
-        yield Outlets(Streams(engine, stopping), Deliveries(engine, sender, pepper, clock=clock))
+        deliveries = Deliveries(databases.primary, sender, pepper, clock=clock)
+        yield Outlets(Streams(databases, stopping), deliveries)

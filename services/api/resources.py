@@ -9,11 +9,11 @@ from starlette.requests import Request
 
 from services.api.background import Background
 from services.api.cursors import Cursors
+from services.api.databases import Databases
 from services.api.outlets import Outlets
 from services.api.readers.stage_models import Programs
 from services.api.receipts import FirstAsked
 from services.api.request_rates import RequestRates
-from services.api.transactions import RecentlySettled
 from shared.clock import Clock
 from shared.erasure import Digests
 from shared.identity.policy import Policy
@@ -55,7 +55,7 @@ class Resources:
     repaired items alone.
     """
 
-    engine: AsyncEngine
+    databases: Databases
     directory: Directory
     log: LogWriter
     log_ends: LogEnds
@@ -69,7 +69,11 @@ class Resources:
     active: ActiveModels = field(default_factory=ActiveModels)
     programs: Programs = field(default_factory=Programs)
     first_asked: FirstAsked = field(default_factory=FirstAsked)
-    settled: RecentlySettled = field(default_factory=RecentlySettled)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """Of the primary: for all that is decided, and what that is decided by."""
+        return self.databases.primary
 
     @property
     def digests(self) -> Digests:

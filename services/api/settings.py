@@ -46,6 +46,9 @@ class ApiSettings(ApiOptions, LogSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     database_url: Annotated[str, Field(repr=False, description="postgresql://…, the primary")]
+    replica_url: Annotated[
+        str, Field(repr=False, description="postgresql://…, a streaming replica for reads")
+    ] = ""
     key_pepper: Annotated[
         SecretStr, Field(validation_alias="KEY_PEPPER", min_length=16, description="for digests")
     ]

@@ -11,12 +11,11 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.cursors import Cursors
+from services.api.databases import Databases
 from services.api.feed import FeedItem, FeedSlice, ToldRetraction, read_slice, seal
 from services.api.readers.feed import RETRACTION, TRANSITION, read_feed_bounds
-from services.api.transactions import reading
 from shared.errors import Overloaded, PermanentError, RetryableError
 from shared.metrics import API_STREAMS
 
@@ -37,7 +36,7 @@ class Streams:
     """The streams of one process.
 
     Args:
-        engine: Of the database they read.
+        databases: What they read.
         stopping: Ends them all when it is set.
         heartbeat_seconds: The longest silence; as often it is asked whether the reader still may.
         most: How many may be open at once.
@@ -45,13 +44,13 @@ class Streams:
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        databases: Databases,
         stopping: asyncio.Event,
         *,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
         most: int = MOST_STREAMS,
     ) -> None:
-        self._engine = engine
+        self._databases = databases
         self._stopping = stopping
         self._heartbeat = heartbeat_seconds
         self._most = most
@@ -124,7 +123,7 @@ class Streams:
                 current = FeedSlice([], current.reached, more=False)
 
     async def _slice_behind(self, seq: int) -> FeedSlice:
-        async with reading(self._engine) as connection:
+        async with self._databases.reading() as connection:
             return await read_slice(connection, seq, SLICE)
 
     async def _grown_beyond(self, seq: int, until: float) -> None:
@@ -141,7 +140,7 @@ class Streams:
                 await self._pause(min(LOOK_SECONDS, max(until - loop.time(), 0)))
 
     async def _look(self) -> None:
-        async with reading(self._engine) as connection:
+        async with self._databases.reading() as connection:
             self._published = (await read_feed_bounds(connection)).published
         self._looked_at = asyncio.get_running_loop().time()
 

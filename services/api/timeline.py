@@ -133,7 +133,8 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     ``settled_at`` is not later: every transaction that began before it was over then. A move taken
     back since then may have stood on the first page's timeline, so it is still shown.
     ``identifiers`` are the row ids of the customer's identifiers at that time, ``version`` is that
-    of the stage model.
+    of the stage model. A database that has replayed the write-ahead log up to ``place`` has all
+    that the first page showed; 0 where there was one database only.
     """
 
     at: Instant
@@ -145,6 +146,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     settled_at: Instant
     identifiers: tuple[int, ...]
     version: str
+    place: int = 0
 
     @property
     def key(self) -> ItemKey:
@@ -159,9 +161,12 @@ def mark_of(
     settled_at: Instant,
     identifiers: Iterable[int],
     version: str,
+    place: int = 0,
 ) -> Mark:
     """Return the mark behind *key*."""
-    return Mark(instant_of(key.at), *key[1:], known_at, settled_at, tuple(identifiers), version)
+    return Mark(
+        instant_of(key.at), *key[1:], known_at, settled_at, tuple(identifiers), version, place
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """Pages of a timeline: what the first one goes by, and how the next ones go on."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from services.api.believed_items import read_believed
+from services.api.databases import ANYWHERE, PlacedRead
 from services.api.freshness import Freshness, freshness
 from services.api.journeys import Belief, believed_head
 from services.api.parameters import TimelineParameters
@@ -16,7 +18,6 @@ from services.api.readers.timelines import (
 )
 from services.api.resources import Resources
 from services.api.timeline import Keyed, Kind, Mark, TimelinePage, Window, first_of, mark_of
-from services.api.transactions import asking, reading_settled
 from shared.instants import EARLIEST, LATEST, Instant, rfc3339
 from shared.touchpoints import Identifier
 
@@ -28,12 +29,14 @@ MOST_IDENTIFIERS_IN_CURSOR = 400
 class View:
     """What the next page goes by: what was recorded when, and which identifiers it cannot know.
 
+    ``place`` is of the write-ahead log: a database that has it has all that the first page showed.
     On a first page nothing has to be left out, because it is of one state of the database.
     """
 
     known_at: Instant
     settled_at: Instant
     carried: tuple[int, ...]
+    place: int
 
 
 async def read_page(
@@ -66,16 +69,17 @@ async def _present_page(
     asked: TimelineParameters,
     mark: Mark | None,
 ) -> tuple[CustomerHead, View, list[Keyed]]:
-    async with asking(resources.engine) as connection:
-        settled = LATEST
-        if mark is None and Kind.TRANSITION in asked.kinds:
-            settled = await resources.settled.load(connection)
+    needed = mark is None and Kind.TRANSITION in asked.kinds
+    async with _opened(resources, asked, mark, needed=needed) as read:
         model, carried = (mark.version, mark.identifiers) if mark else (asked.model, ())
         known_at, settled_at = (mark.known_at, mark.settled_at) if mark else (LATEST, LATEST)
         window = replace(_interval(asked), after=mark.key if mark else None)
         question = _question(asked, window, known_at, settled_at)
-        head, found = await read_head_and_items(connection, reference, model, question, carried)
-    return head, _next_view(mark) if mark else _first_view(head, settled), found
+        head, found = await read_head_and_items(
+            read.connection, reference, model, question, carried
+        )
+        place = await _place(resources, read, mark, more=len(found) > asked.limit)
+    return head, _next_view(mark) if mark else _first_view(head, read.settled, place), found
 
 
 async def _believed_page(
@@ -85,18 +89,44 @@ async def _believed_page(
     asked_known_at: Instant,
     mark: Mark | None,
 ) -> tuple[CustomerHead, View, list[Keyed]]:
-    needed = mark is None
-    async with reading_settled(resources.engine, needed=needed) as (connection, settled):
+    opened = _opened(resources, asked, mark, needed=mark is None, isolated=True)
+    async with opened as read:
+        connection = read.connection
         model = mark.version if mark else asked.model
         head = await find_customer(connection, reference, model=model)
-        known_at = mark.known_at if mark else min(asked_known_at, settled)
+        known_at = mark.known_at if mark else min(asked_known_at, read.settled)
         belief = Belief(reference, asked.model, known_at)
         past = await believed_head(connection, resources, head, belief)
         window = replace(_interval(asked), after=mark.key if mark else None)
         page = _question(asked, window, known_at, known_at)
         question = TimelineQuestion(past.customer_id, past.identifier_ids, past.model, page)
         found = await read_believed(connection, resources, past, belief, question)
-    return past, View(known_at, known_at, ()), found
+        place = await _place(resources, read, mark, more=len(found) > asked.limit)
+    return past, View(known_at, known_at, (), place), found
+
+
+def _opened(
+    resources: Resources,
+    asked: TimelineParameters,
+    mark: Mark | None,
+    *,
+    needed: bool,
+    isolated: bool = False,
+) -> AbstractAsyncContextManager[PlacedRead]:
+    """Open the read of a page: where what the first page showed is, and what was waited for."""
+    return resources.databases.placed(
+        current=asked.wait_for is not None,
+        beyond=mark.place if mark else None,
+        needed=needed,
+        isolated=isolated,
+    )
+
+
+async def _place(resources: Resources, read: PlacedRead, mark: Mark | None, *, more: bool) -> int:
+    """Return what the next page has to be read beyond; that of the first page, if there is one."""
+    if mark is not None:
+        return mark.place
+    return await resources.databases.place_behind(read.connection) if more else ANYWHERE
 
 
 def _behind(page: Sequence[Keyed], view: View, version: str) -> Mark:
@@ -106,6 +136,7 @@ def _behind(page: Sequence[Keyed], view: View, version: str) -> Mark:
         settled_at=view.settled_at,
         identifiers=view.carried,
         version=version,
+        place=view.place,
     )
 
 
@@ -131,12 +162,12 @@ def _interval(asked: TimelineParameters) -> Window:
     return Window(start, LATEST if asked.end is None else asked.end)
 
 
-def _first_view(head: CustomerHead, settled: Instant) -> View:
-    return View(head.read_at, min(settled, head.read_at), _carried(head.identifier_ids))
+def _first_view(head: CustomerHead, settled: Instant, place: int) -> View:
+    return View(head.read_at, min(settled, head.read_at), _carried(head.identifier_ids), place)
 
 
 def _next_view(mark: Mark) -> View:
-    return View(mark.known_at, mark.settled_at, mark.identifiers)
+    return View(mark.known_at, mark.settled_at, mark.identifiers, mark.place)
 
 
 def _carried(identifier_ids: tuple[int, ...]) -> tuple[int, ...]:

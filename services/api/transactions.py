@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.errors import DatabaseUnavailable
-from shared.instants import EARLIEST, LATEST, Instant, instant_of
+from shared.instants import EARLIEST, Instant, instant_of
 from shared.storage.engine import checked_out, in_turn
 
 _OUTAGES: Final = (
@@ -22,6 +22,7 @@ _OUTAGES: Final = (
     asyncpg.LockNotAvailableError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InterfaceError,
+    asyncpg.SerializationError,  # a replica had to go on, and what was read stood in its way
     asyncpg.InternalClientError,  # asked just while the server's farewell was being read
     PoolTimeoutError,
     OSError,
@@ -31,11 +32,14 @@ _OUTAGES: Final = (
 KEEP_SECONDS: Final = 0.1
 """How long a settled point is used again."""
 
-_SETTLED: Final = """
+SETTLED: Final = """
 SELECT least(clock_timestamp(), min(xact_start)) - interval '1 microsecond'
   FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid()
    AND backend_type = 'client backend' AND xact_start IS NOT NULL
+"""
+"""The settled point: every transaction that began at or before it is over, so what was recorded by
+then is final. To be asked on the primary, outside of a transaction, before the one that reads.
 """
 
 
@@ -57,7 +61,7 @@ class RecentlySettled:
         """
         now = asyncio.get_running_loop().time()
         if now - self._looked_at > KEEP_SECONDS:
-            self._settled = instant_of(await connection.fetchval(_SETTLED))
+            self._settled = instant_of(await connection.fetchval(SETTLED))
             self._looked_at = now
         return self._settled
 
@@ -91,23 +95,16 @@ async def reading(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]:
 
 @asynccontextmanager
 async def reading_settled(
-    engine: AsyncEngine, *, needed: bool = True
+    engine: AsyncEngine,
 ) -> AsyncGenerator[tuple[asyncpg.Connection, Instant]]:
-    """Yield what ``reading`` yields, and the settled point before it.
-
-    Every transaction that began at or before that point was over when this one began, so what was
-    recorded by then is final: nothing can be added to it, or be taken back as of then.
-
-    Args:
-        engine: Whose database.
-        needed: Whether to ask for the settled point at all; the end of time where it is not.
+    """Yield what ``reading`` yields, and the settled point before it; of the primary.
 
     Raises:
         DatabaseUnavailable: the database cannot be asked, or did not answer in time.
     """
     with _outages_told():
         async with checked_out(engine) as driver:
-            settled = instant_of(await driver.fetchval(_SETTLED)) if needed else LATEST
+            settled = instant_of(await driver.fetchval(SETTLED))
             async with driver.transaction(isolation="repeatable_read", readonly=True):
                 yield driver, settled
 

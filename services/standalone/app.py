@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.app import build_api
 from services.api.background import Background, background_of, run_background
+from services.api.databases import Databases
 from services.api.health import check_database
 from services.api.openapi import Described
 from services.api.outlets import Outlets, open_outlets
@@ -109,15 +110,14 @@ async def _start(
 ) -> Started:
     """Start the services over a migrated database; *stack* stops them."""
     secrets = load_secrets(data.path / "secrets.json")
+    pepper = secrets.key_pepper
     data.log.mkdir(mode=0o700, exist_ok=True)
     log = await stack.enter_async_context(open_embedded_log(data.log / "log.sqlite"))
     engine = await stack.enter_async_context(open_engine(database_url, pool_size=API_POOL))
     credentials, is_first_start = await prepare(
-        engine, data.credentials, url=listener.url, pepper=secrets.key_pepper, clock=wall_clock
+        engine, data.credentials, url=listener.url, pepper=pepper, clock=wall_clock
     )
-    directory = await stack.enter_async_context(
-        DirectoryCache(engine, secrets.key_pepper, wall_clock)
-    )
+    directory = await stack.enter_async_context(DirectoryCache(engine, pepper, wall_clock))
     ending = asyncio.Event()
     parts = _Parts(
         log,
@@ -125,9 +125,9 @@ async def _start(
         directory,
         await _open_classifier(stack, database_url, log, secrets),
         await stack.enter_async_context(
-            open_outlets(engine, secrets.key_pepper, options, clock=wall_clock, stopping=ending)
+            open_outlets(Databases(engine), pepper, options, clock=wall_clock, stopping=ending)
         ),
-        background_of(log, engine, secrets.key_pepper),
+        background_of(log, engine, pepper),
     )
     front = _compose(parts, secrets, options.request_rate)
     for work in _works(parts):
@@ -173,7 +173,7 @@ def _compose(parts: _Parts, secrets: Secrets, rate: RateLimit | None) -> Front:
         imports=StoredImportStates(engine),
     )
     api = build_api(
-        engine=engine,
+        databases=Databases(engine),
         directory=parts.directory,
         log=log.writer,
         log_ends=log.reader().end_offsets,

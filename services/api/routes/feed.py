@@ -13,7 +13,6 @@ from services.api.links import next_link
 from services.api.parameters import FeedParameters, StreamParameters
 from services.api.readers.feed import read_feed_bounds
 from services.api.resources import Resources, resources_of
-from services.api.transactions import reading
 from shared.keys import Scope
 
 router = APIRouter(tags=["transitions"], dependencies=[CUSTOMERS_READ])
@@ -28,7 +27,7 @@ async def read_transitions(
     """Return transitions and retractions of all customers, in the order they were told."""
     resources = resources_of(request)
     after = await _beginning(resources, asked, asked.cursor)
-    async with reading(resources.engine) as connection:
+    async with resources.databases.reading() as connection:
         found = await read_slice(connection, after, asked.limit)
     cursor = seal(resources.cursors, found.reached)
     return json_answer(FeedPage(found.items, cursor), headers=next_link(request, cursor))
@@ -63,5 +62,5 @@ async def _beginning(resources: Resources, asked: StreamParameters, cursor: str 
         return unsealed(resources.cursors, cursor)
     if asked.start == "oldest":
         return BEGINNING
-    async with reading(resources.engine) as connection:
+    async with resources.databases.reading() as connection:
         return (await read_feed_bounds(connection)).published

@@ -31,7 +31,6 @@ from services.api.segment_profiles import (
 )
 from services.api.timeline import Kind, TouchpointItem
 from services.api.timeline_pages import read_page
-from services.api.transactions import reading
 from shared.errors import NotFound
 from shared.http.asgi import request_id
 from shared.http.problems import CONTENT_TYPE, problem
@@ -110,7 +109,7 @@ async def read_traits(
 ) -> Response:
     """Return a customer's traits, with the stage of the journey among them."""
     resources = resources_of(request)
-    async with reading(resources.engine) as connection:
+    async with resources.databases.reading() as connection:
         head = await find_customer(connection, customer_reference(ref))
         fresh = freshness(resources.clock(), head.watermark)
         journey = await present_journey(connection, resources, head, fresh.as_of)
@@ -134,7 +133,7 @@ async def read_external_ids(
 ) -> Response:
     """Return everything that a customer is known by."""
     resources = resources_of(request)
-    async with reading(resources.engine) as connection:
+    async with resources.databases.reading() as connection:
         head = await find_customer(connection, customer_reference(ref))
         rows = await read_identifiers(connection, head.identifier_ids)
     kinds = set(chosen([row.kind for row in rows], asked.include, asked.exclude))
@@ -150,7 +149,7 @@ async def read_metadata(
     request: Request, space: Segment, ref: Segment, _: Annotated[NoParameters, Query()]
 ) -> Response:
     """Return when a customer was first and last heard of."""
-    async with reading(resources_of(request).engine) as connection:
+    async with resources_of(request).databases.reading() as connection:
         head = await find_customer(connection, customer_reference(ref))
     cursor = _cursor(space, ref, "metadata", None, 1)
     return json_answer({"metadata": metadata_of(_profile(head)), "cursor": cursor})

@@ -11,7 +11,6 @@ from services.api.parameters import StagesParameters
 from services.api.readers.populations import count_by_stage, count_overdue
 from services.api.readers.stage_models import find_published_model
 from services.api.resources import resources_of
-from services.api.transactions import reading
 from shared.journey.model import Stage
 from shared.storage.watermark import load_watermark
 from shared.touchpoints import JsonObject
@@ -23,7 +22,7 @@ router = APIRouter(tags=["stages"], dependencies=[CUSTOMERS_READ])
 async def read_stages(request: Request, asked: Annotated[StagesParameters, Query()]) -> Response:
     """Return the stages of a model in their order, each with its customers, as published."""
     resources = resources_of(request)
-    async with reading(resources.engine) as connection:
+    async with resources.databases.reading() as connection:
         model = await find_published_model(connection, asked.model)
         program = await resources.programs.load(connection, model)
         counts = await count_by_stage(connection, model.id)

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.api.app import create_app
+from services.api.databases import Databases
 from services.api.resources import Directory
 from services.api.streams import Streams
 from shared.errors import Unauthorized
@@ -198,7 +199,7 @@ def api_with(api: Served, streams: Streams, keys: Directory | None = None) -> Fa
 async def test_a_stream_ends_when_its_key_is_revoked(database_url: str) -> None:
     keys, stopping = Revocable(), asyncio.Event()
     async with served_api(database_url) as api:
-        streams = Streams(api.engine, stopping, heartbeat_seconds=0.05)
+        streams = Streams(Databases(api.engine), stopping, heartbeat_seconds=0.05)
         app = api_with(api, streams, keys)
         async with (
             served(create_app(app, {})) as server,
@@ -212,7 +213,7 @@ async def test_a_stream_ends_when_its_key_is_revoked(database_url: str) -> None:
 async def test_streams_are_refused_beyond_what_a_process_holds(database_url: str) -> None:
     stopping = asyncio.Event()
     async with served_api(database_url) as api:
-        app = api_with(api, Streams(api.engine, stopping, most=1))
+        app = api_with(api, Streams(Databases(api.engine), stopping, most=1))
         async with served(create_app(app, {})) as server:
             streaming = Streaming(api, server.url)
             async with streaming.listening() as stream:
