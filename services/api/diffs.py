@@ -180,6 +180,10 @@ def _summary(resources: Resources, diff: StoredDiff, sides: _Sides) -> JsonObjec
         "differ": sum(flow.differ for flow in flows),
         "moved": sum(moved),
         "hash": diff.digest.hex(),
+        "stages": {
+            "from": [stage.key for stage in before.stages],
+            "to": [stage.key for stage in after.stages],
+        },
         "flows": [
             {
                 "from": flow.before,

@@ -8,7 +8,8 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from services.cli.commands.releases import activate, list_models, rollback
+from services.cli.commands.diffs import diff
+from services.cli.commands.releases import activate, draft, list_models, rollback
 from services.cli.tables import plain, print_table
 from services.cli.tracefiles import read_customers
 from shared.errors import ModelRefused
@@ -25,6 +26,8 @@ app = typer.Typer(
     help="Check stage models, try them on files, and put them in force.", no_args_is_help=True
 )
 app.command("list")(list_models)
+app.command("draft")(draft)
+app.command("diff")(diff)
 app.command("activate")(activate)
 app.command("rollback")(rollback)
 

@@ -1,4 +1,4 @@
-"""``journeyline model list``, ``activate``, ``rollback``: which stage models are in force."""
+"""``journeyline model list``, ``draft``, ``activate``, ``rollback``: versions in a system."""
 
 from pathlib import Path
 from time import sleep
@@ -24,6 +24,8 @@ from services.cli.connection import (
 )
 from services.cli.tables import plain, print_table
 from shared.errors import NotFound
+from shared.journey.lint import lint
+from shared.journey.loading import load_model
 
 Wanted = Annotated[
     str,
@@ -32,7 +34,7 @@ Wanted = Annotated[
     ),
 ]
 
-_SHOWN_DIGITS: Final = 12
+SHOWN_DIGITS: Final = 12
 _FEWEST_DIGITS: Final = 6
 _BRIEFLY: Final = {"timeout": "1"}
 _PAUSE_SECONDS: Final = 0.3
@@ -81,7 +83,7 @@ def list_models(
         table.add_column(name, overflow="fold")
     for release in msgspec.convert(answer["items"], list[Release]):
         state = f"{release.state}, default" if release.default else release.state
-        shown = release.version[:_SHOWN_DIGITS]
+        shown = release.version[:SHOWN_DIGITS]
         table.add_row(release.key, shown, state, release.activated_at, plain(release.title))
     print_table(table)
 
@@ -92,14 +94,11 @@ def activate(wanted: Wanted, url: Url = None, key: Key = None, data: Data = DEFA
     All history is folded under it first, while touchpoints go on coming. That goes on if this
     command is stopped; the same command shows how far it is.
     """
-    file = Path(wanted)
-    if not file.is_file() and file.suffix:
-        raise typer.BadParameter(f"there is no file {wanted}", param_hint="VERSION_OR_FILE")
     with connect(find_target(url, key, data)) as client:
-        version = _stored(client, file) if file.is_file() else _named(client, wanted)
+        version = version_of(client, wanted)
         answer = ask(client, "POST", f"/v1/models/{version}/activate", params=_BRIEFLY)
         release = _wait_for(client, msgspec.convert(answer, Release))
-    typer.echo(f"{release.key} {release.version[:_SHOWN_DIGITS]} is {release.state}")
+    typer.echo(f"{release.key} {release.version[:SHOWN_DIGITS]} is {release.state}")
 
 
 def rollback(
@@ -120,20 +119,55 @@ def rollback(
         params = _BRIEFLY if name is None else {**_BRIEFLY, "key": name}
         body = {"reason": reason}
         answer = ask(client, "POST", "/v1/models/rollback", params=params, json=body)
-        left = msgspec.convert(answer, RolledBack).former[:_SHOWN_DIGITS]
+        left = msgspec.convert(answer, RolledBack).former[:SHOWN_DIGITS]
         release = _wait_for(client, msgspec.convert(answer, Release))
-    came = release.version[:_SHOWN_DIGITS]
+    came = release.version[:SHOWN_DIGITS]
     typer.echo(f"{release.key} {came} is {release.state} again, {left} is not")
 
 
-def _stored(client: httpx.Client, file: Path) -> str:
-    answer = client.post("/v1/models", content=file.read_bytes())
+def draft(
+    model: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="YAML or JSON")],
+    url: Url = None,
+    key: Key = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Store MODEL in a running system, where nothing follows it until it is activated.
+
+    Of a version that is known, labels, title, goals and examples are replaced.
+    """
+    document = model.read_bytes()
+    warnings = lint(load_model(document))
+    for warning in warnings:
+        typer.echo(f"warning: {warning.path}: {warning.message}", err=True)
+    with connect(find_target(url, key, data)) as client:
+        release = _stored(client, document)
+    told = f"{release.key} {release.version[:SHOWN_DIGITS]} is {release.state}"
+    typer.echo(f"{told}, {len(warnings)} warnings")
+
+
+def version_of(client: httpx.Client, wanted: str) -> str:
+    """Return the version that a command is about, after storing it if it is a file.
+
+    Raises:
+        NotFound: it is the beginning of none, or of several.
+        BadParameter: it is the name of a file that is not there.
+    """
+    file = Path(wanted)
+    if file.is_file():
+        return _stored(client, file.read_bytes()).version
+    if file.suffix:
+        raise typer.BadParameter(f"there is no file {wanted}", param_hint="VERSION_OR_FILE")
+    return named_version(client, wanted)
+
+
+def _stored(client: httpx.Client, document: bytes) -> Release:
+    answer = client.post("/v1/models", content=document)
     if not answer.is_success:
         raise refusal_of(answer)
-    return msgspec.json.decode(answer.content, type=Release).version
+    return msgspec.json.decode(answer.content, type=Release)
 
 
-def _named(client: httpx.Client, beginning: str) -> str:
+def named_version(client: httpx.Client, beginning: str) -> str:
     """Return the one version that begins so."""
     if len(beginning) < _FEWEST_DIGITS:
         raise typer.BadParameter(
