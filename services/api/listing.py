@@ -11,12 +11,12 @@ from services.api.freshness import Freshness, freshness
 from services.api.moments import optional_moment_text
 from services.api.parameters import CustomerListParameters
 from services.api.readers.populations import (
-    CustomerFilter,
     CustomerMark,
     count_customers,
     count_overdue,
     read_customers,
 )
+from services.api.readers.selections import CustomerFilter
 from services.api.readers.stage_models import find_published_model
 from services.api.resources import Resources
 from shared.identity.identifiers import KIND_PATTERN

@@ -193,6 +193,12 @@ certificates = Table(
 )
 
 Index("quarantine_by_event", quarantine.c.source, quarantine.c.event_id)
+Index(
+    "quarantine_by_redrive",
+    quarantine.c.source,
+    quarantine.c.redriven_event_id,
+    postgresql_where=text("redriven_event_id IS NOT NULL"),
+)
 Index("quarantine_by_time", quarantine.c.received_at.desc(), quarantine.c.id)
 Index(
     "quarantine_open",

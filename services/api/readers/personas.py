@@ -20,6 +20,6 @@ _CUSTOMER: Final = Columns(
 )
 
 
-def persona_condition(match: Matcher | None, arguments: Arguments) -> str:
-    """Return the condition on a row of ``customers`` as ``c``; None means everybody."""
-    return "true" if match is None else condition_of(match, _CUSTOMER, arguments)
+def persona_condition(match: Matcher, arguments: Arguments) -> str:
+    """Return the condition on a row of ``customers`` as ``c``."""
+    return condition_of(match, _CUSTOMER, arguments)

@@ -36,7 +36,8 @@ WITH hook AS (
                                    LIMIT $3) waiting) < $3
        FOR UPDATE SKIP LOCKED
 ), next AS (
-    SELECT outbox.* FROM hook, outbox WHERE seq > hook.position ORDER BY seq LIMIT $4
+    SELECT told.* FROM hook CROSS JOIN LATERAL (
+           SELECT * FROM outbox WHERE seq > hook.position ORDER BY seq LIMIT $4) told
 ), queued AS (
     INSERT INTO deliveries (webhook_id, seq, message_id, customer_id, type, due_at, created_at)
     SELECT hook.id, next.seq,
