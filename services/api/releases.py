@@ -13,6 +13,7 @@ from shared.journey.model import StageModel
 from shared.storage.audit import Act, record_act
 from shared.storage.engine import driver_of
 from shared.storage.rollbacks import request_rollback
+from shared.storage.shadows import end_shadow, request_shadow
 from shared.storage.stage_models import Stored, request_activation, store_model
 from shared.touchpoints import JsonObject
 
@@ -74,6 +75,41 @@ async def put_in_force(
     return await _until_settled(resources, version, patience)
 
 
+async def shadow(
+    resources: Resources, version: str, *, patience: float, actor: str
+) -> asyncpg.Record:
+    """Ask for the journeys of *version* to be kept beside those in force, and wait for it.
+
+    Returns:
+        The model's row at the end of the wait; it has no progress once all are kept.
+
+    Raises:
+        NotFound: no model has that version.
+        Conflict: it is in force, or another version of its key is on its way.
+    """
+    now = resources.clock()
+    async with writing(resources.engine) as connection:
+        await request_shadow(connection, version, now=now)
+        act = Act(actor, "model.shadow_asked", f"model:{version}")
+        await record_act(await driver_of(connection), act, at=now)
+    return await _until_settled(resources, version, patience)
+
+
+async def give_up_shadow(resources: Resources, version: str, *, actor: str) -> asyncpg.Record:
+    """Let nothing follow *version* any more.
+
+    Raises:
+        NotFound: no model has that version.
+        Conflict: it is no shadow.
+    """
+    async with writing(resources.engine) as connection:
+        await end_shadow(connection, version)
+        act = Act(actor, "model.shadow_ended", f"model:{version}")
+        driver = await driver_of(connection)
+        await record_act(driver, act, at=resources.clock())
+        return await read_model_row(driver, version)
+
+
 async def roll_back(
     resources: Resources, wish: RollbackWish, *, patience: float, actor: str
 ) -> tuple[asyncpg.Record, str]:
@@ -113,7 +149,7 @@ async def _until_settled(resources: Resources, version: str, patience: float) ->
         async with reading(resources.engine) as connection:
             row = await read_model_row(connection, version)
         left = deadline - loop.time()
-        if row["state"] != "activating" or left <= 0:
+        if row["customers_done"] is None or left <= 0:
             return row
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)

@@ -49,6 +49,9 @@ UPDATE transitions SET superseded_at = $2 WHERE model_id = $1 AND superseded_at 
 _DROP_JOURNEYS: Final = "DELETE FROM journeys WHERE model_id = $1"
 _DROP_SNAPSHOTS: Final = "DELETE FROM snapshots WHERE model_id = $1"
 
+_FORGET: Final = "DELETE FROM transitions WHERE model_id = $1 AND superseded_at IS NULL"
+"""What a former time in force has left is superseded, and stays."""
+
 _SWEEP_SECONDS: Final = 600
 """What a statement over all rows may take; nobody waits for it."""
 _BE_PATIENT: Final = f"SET LOCAL statement_timeout = '{_SWEEP_SECONDS}s'"
@@ -125,3 +128,19 @@ async def sweep_rows(connection: asyncpg.Connection, flip: Flip) -> None:
         await connection.execute(_TAKE_BACK, former, moment, timeout=_SWEEP_SECONDS)
         for drop in (_DROP_JOURNEYS, _DROP_SNAPSHOTS):
             await connection.execute(drop, former, timeout=_SWEEP_SECONDS)
+
+
+async def drop_rows(
+    connection: asyncpg.Connection, model_id: int, customer_ids: Sequence[UUID]
+) -> None:
+    """Drop what was kept of some customers for a model that was never in force meanwhile."""
+    of_theirs = " AND customer_id = ANY($2)"
+    for drop in (_DROP_JOURNEYS, _DROP_SNAPSHOTS, _FORGET):
+        await connection.execute(drop + of_theirs, model_id, customer_ids)
+
+
+async def sweep_dropped(connection: asyncpg.Connection, model_id: int) -> None:
+    """Do what ``drop_rows`` does for all rows that are left."""
+    await connection.execute(_BE_PATIENT)
+    for drop in (_DROP_JOURNEYS, _DROP_SNAPSHOTS, _FORGET):
+        await connection.execute(drop, model_id, timeout=_SWEEP_SECONDS)

@@ -8,11 +8,17 @@ bounded transaction at a time, so that a crash loses at most the last of them:
     clearing   it is in force; rows learn so, and the caches of the version before it are dropped
     done
 
+A shadow stops before it is in force, and may be given up:
+
+    shadowing  every customer has a journey, and every batch follows the model
+    dropping   nobody follows it any more; what was kept of it is dropped
+
 There is one at a time in a database, the oldest first, so a version that is activated again is
 clear of what its former time has left.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -21,7 +27,15 @@ import asyncpg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.classifier.activation import Flip, activate, settle_rows, some_lack, sweep_rows
+from services.classifier.activation import (
+    Flip,
+    activate,
+    drop_rows,
+    settle_rows,
+    some_lack,
+    sweep_dropped,
+    sweep_rows,
+)
 from services.classifier.horizon import load_horizon
 from services.classifier.rebuilding import lock_customers, next_customers, rebuild_journeys
 from services.classifier.stepping import step_until
@@ -39,22 +53,28 @@ _TURN: Final = "SELECT pg_try_advisory_xact_lock($1)"
 _LOCK: Final = 0x726F6C6C
 """Of whoever carries rollouts on: "roll" in ASCII."""
 _OPEN: Final = """
-SELECT id, model_id, key, phase, position, predecessor_id, flipped_at, is_rollback
-  FROM rollouts WHERE phase <> 'done' ORDER BY id LIMIT 1
+SELECT id, model_id, key, phase, position, predecessor_id, flipped_at, is_rollback, is_shadow
+  FROM rollouts WHERE phase NOT IN ('shadowing', 'done') ORDER BY id LIMIT 1
 """
 _COUNT: Final = "SELECT count(*) FROM customers"
-_FOLLOW: Final = "UPDATE rollouts SET phase = 'folding', customers_of = $2 WHERE id = $1"
+_FOLLOW: Final = """
+UPDATE rollouts SET phase = 'folding', customers_of = $2 WHERE id = $1 AND phase = 'requested'
+"""
 _ADVANCE: Final = """
 UPDATE rollouts
    SET position = $2, customers_done = customers_done + $3,
        customers_of = greatest(customers_of, customers_done + $3)
- WHERE id = $1
+ WHERE id = $1 AND phase = $4
 """
+"""A shadow may have been given up since it was looked at; the step that drops it waits for us."""
 _START_OVER: Final = "UPDATE rollouts SET position = $2, customers_done = 0 WHERE id = $1"
 _CLEAR: Final = """
 UPDATE rollouts
    SET phase = 'clearing', position = $2, predecessor_id = $3, flipped_at = $4
  WHERE id = $1
+"""
+_STAND: Final = """
+UPDATE rollouts SET phase = 'shadowing' WHERE id = $1 AND phase = 'folding' AND is_shadow
 """
 _END: Final = "UPDATE rollouts SET phase = 'done' WHERE id = $1"
 _FIRST: Final = UUID(int=0)
@@ -72,6 +92,7 @@ class Rollout:
     predecessor_id: int | None
     flipped_at: Instant | None
     is_rollback: bool
+    is_shadow: bool
 
 
 class Rollouts:
@@ -111,6 +132,8 @@ class Rollouts:
                     await _follow(connection, rollout)
                 case "folding":
                     await self._fold(connection, rollout)
+                case "dropping":
+                    await self._drop(connection, rollout)
                 case _:
                     await self._clear(connection, rollout)
             return True
@@ -122,10 +145,23 @@ class Rollouts:
             return
         # Before the models are loaded, as in batches: two locks are always taken in this order.
         await lock_customers(connection, customers)
-        models = await self._models.load(connection)
+        model = (await self._models.load(connection)).get(rollout.model_id)
+        if model is None:  # a shadow that was given up just now
+            return
         horizon = await load_horizon(connection, self._clock(), self._grace)
-        await rebuild_journeys(connection, customers, models[rollout.model_id], horizon)
-        await connection.execute(_ADVANCE, rollout.id, customers[-1], len(customers))
+        await rebuild_journeys(connection, customers, model, horizon)
+        await _advance(connection, rollout, customers)
+
+    async def _drop(self, connection: asyncpg.Connection, rollout: Rollout) -> None:
+        if rollout.position == _FIRST:
+            await hold_models(connection)  # whoever still followed it is done then
+        customers = await next_customers(connection, rollout.position, most=self._most)
+        if customers:
+            await drop_rows(connection, rollout.model_id, customers)
+            await _advance(connection, rollout, customers)
+        else:
+            await sweep_dropped(connection, rollout.model_id)
+            await connection.execute(_END, rollout.id)
 
     async def _clear(self, connection: asyncpg.Connection, rollout: Rollout) -> None:
         if rollout.flipped_at is None:
@@ -134,7 +170,7 @@ class Rollouts:
         customers = await next_customers(connection, rollout.position, most=self._most)
         if customers:
             await settle_rows(connection, flip, customers)
-            await connection.execute(_ADVANCE, rollout.id, customers[-1], 0)
+            await _advance(connection, rollout, customers)
         else:
             await sweep_rows(connection, flip)
             await connection.execute(_END, rollout.id)
@@ -147,11 +183,22 @@ async def _follow(connection: asyncpg.Connection, rollout: Rollout) -> None:
     log.info("rollout_began", model=rollout.key, customers=customers)
 
 
+async def _advance(
+    connection: asyncpg.Connection, rollout: Rollout, customers: Sequence[UUID]
+) -> None:
+    counted = len(customers) if rollout.phase == "folding" else 0
+    await connection.execute(_ADVANCE, rollout.id, customers[-1], counted, rollout.phase)
+
+
 async def _flip(connection: asyncpg.Connection, rollout: Rollout) -> None:
     """Put the model in force, now that all customers have been gone through."""
     if await some_lack(connection, rollout.model_id):
         log.error("rollout_starts_over", model=rollout.key, why="customers lack a journey")
         await connection.execute(_START_OVER, rollout.id, _FIRST)
+        return
+    if rollout.is_shadow:
+        await connection.execute(_STAND, rollout.id)
+        log.info("shadow_stands", model=rollout.key)
         return
     flip = await activate(
         connection, rollout.model_id, rollout.key, is_rollback=rollout.is_rollback
@@ -172,4 +219,5 @@ def _rollout(row: asyncpg.Record) -> Rollout:
         predecessor_id=row["predecessor_id"],
         flipped_at=None if flipped_at is None else instant_of(flipped_at),
         is_rollback=row["is_rollback"],
+        is_shadow=row["is_shadow"],
     )

@@ -1,7 +1,9 @@
 """Stage models in PostgreSQL: stored, read back, and asked to be put in force."""
 
 import json
+from collections.abc import Mapping
 from typing import Final, NamedTuple
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -25,6 +27,7 @@ RETURNING id
 _ACTIVATE: Final = """
 INSERT INTO activations (model_id, key, activated_at, recorded_at) VALUES ($1, $2, $3, $3)
 """
+_LAST: Final = UUID(int=(1 << 128) - 1)
 _ANY: Final = "SELECT EXISTS (SELECT FROM models WHERE is_default)"
 
 
@@ -128,21 +131,34 @@ async def begin_rollout(
     *,
     now: Instant,
     is_rollback: bool = False,
+    is_shadow: bool = False,
 ) -> None:
-    """Leave word for a classifier to bring a stored model into force.
+    """Leave word for a classifier to keep the journeys of a stored model, and put it in force.
+
+    A shadow is only kept. What is a shadow already goes on from where it is.
 
     Raises:
         Conflict: another version of *key* is on its way.
     """
-    asked = insert(rollouts).values(
-        model_id=model_id, key=key, requested_at=datetime_of(now), is_rollback=is_rollback
-    )
-    made = await connection.execute(asked.on_conflict_do_nothing().returning(rollouts.c.id))
-    if made.one_or_none() is None:
+    state = "shadow" if is_shadow else "activating"
+    await connection.execute(update(models).where(models.c.id == model_id).values(state=state))
+    of_shadow = update(rollouts).where(rollouts.c.model_id == model_id, rollouts.c.is_shadow)
+    folding = of_shadow.where(rollouts.c.phase.in_(("requested", "folding")))
+    kinds = {"is_shadow": is_shadow, "is_rollback": is_rollback}
+    if not is_shadow and (await connection.execute(folding.values(**kinds))).rowcount:
+        return
+    standing = of_shadow.where(rollouts.c.phase == "shadowing").values(phase="done")
+    stood = (await connection.execute(standing)).rowcount
+    # Nobody is left to be folded then, and the shadow is followed from one row to the other.
+    where = {"phase": "folding", "position": _LAST} if stood else {}
+    asked = {"model_id": model_id, "key": key, "requested_at": datetime_of(now), **kinds, **where}
+    await _insert(connection, asked)
+
+
+async def _insert(connection: AsyncConnection, asked: Mapping[str, object]) -> None:
+    made = insert(rollouts).values(**asked).on_conflict_do_nothing().returning(rollouts.c.id)
+    if (await connection.execute(made)).one_or_none() is None:
         raise Conflict(
-            f"another version of {key} is being activated: wait until it is in force",
+            f"another version of {asked['key']} is on its way: wait until it is there",
             code="activation_under_way",
         )
-    await connection.execute(
-        update(models).where(models.c.id == model_id).values(state="activating")
-    )

@@ -414,6 +414,7 @@ rollouts = Table(
     Column("predecessor_id", SmallInteger, ForeignKey("models.id")),
     Column("flipped_at", Moment),
     Column("is_rollback", Boolean, nullable=False, server_default=text("false")),
+    Column("is_shadow", Boolean, nullable=False, server_default=text("false")),
 )
 
 diffs = Table(
@@ -585,7 +586,11 @@ Index(
     unique=True,
     postgresql_where=text("phase IN ('requested', 'folding')"),
 )
-Index("rollouts_open", rollouts.c.id, postgresql_where=text("phase <> 'done'"))
+Index(
+    "rollouts_open",
+    rollouts.c.id,
+    postgresql_where=text("phase NOT IN ('shadowing', 'done')"),
+)
 Index("diffs_open", diffs.c.id, postgresql_where=text("phase <> 'done'"))
 Index(
     "diff_customers_of_flow",

@@ -40,7 +40,11 @@ _TRANSITIONS: Final = """
 SELECT customer_id, model_id, id, at, axis, kind, from_key, to_key, cycle, rule, cause
   FROM transitions WHERE customer_id = ANY($1) AND superseded_at IS NULL
 """
-_MODELS: Final = "SELECT id FROM models WHERE state = 'active'"
+_MODELS: Final = """
+SELECT id FROM models
+ WHERE state = 'active'
+    OR EXISTS (SELECT FROM rollouts r WHERE r.model_id = models.id AND r.phase = 'shadowing')
+"""
 _DOCUMENT: Final = "SELECT document FROM models WHERE id = $1"
 _REFERRALS: Final = """
 SELECT i.customer_id, r.source, r.event_id, r.referrer_kind, r.referrer_value
@@ -75,7 +79,7 @@ class Result(msgspec.Struct, frozen=True, tag="result", tag_field="kind"):
 Finding: TypeAlias = Progress | Difference | Result
 
 Models: TypeAlias = Mapping[int, Program]
-"""The models in force, by row id."""
+"""The models in force and their shadows, by row id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,7 @@ async def verify(connection: asyncpg.Connection) -> AsyncIterator[Finding]:
 
 
 class _ActiveModels:
-    """The models in force at the moment of a chunk: one may be activated meanwhile."""
+    """The models with journeys at the moment of a chunk: one may be activated meanwhile."""
 
     def __init__(self) -> None:
         self._compiled: dict[int, Program] = {}

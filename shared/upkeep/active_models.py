@@ -21,7 +21,8 @@ _LOCK: Final = 0x6D6F6465
 _FOLLOWED: Final = """
 SELECT id, version, state = 'active' AS published FROM models
  WHERE state = 'active'
-    OR EXISTS (SELECT FROM rollouts r WHERE r.model_id = models.id AND r.phase = 'folding')
+    OR EXISTS (SELECT FROM rollouts r
+                WHERE r.model_id = models.id AND r.phase IN ('folding', 'shadowing'))
  ORDER BY id
 """
 _DOCUMENT: Final = "SELECT document FROM models WHERE id = $1"
@@ -31,8 +32,8 @@ _DOCUMENT: Final = "SELECT document FROM models WHERE id = $1"
 class ActiveModel:
     """A model that journeys are kept for: its row id and its program.
 
-    One that is not ``published`` is still being rolled out: its transitions are stored, but nobody
-    is told of them, and customers with an older history may lack a journey.
+    One that is not ``published`` is still being rolled out, or is a shadow: its transitions are
+    stored, but nobody is told of them, and customers with an older history may lack a journey.
     """
 
     id: int

@@ -59,6 +59,12 @@ def test_a_version_is_drafted_compared_activated_and_rolled_back(
     assert "0 would stand in another stage, 0 would come there another way" in same.out
     assert "ana@x.org" not in same.out
 
+    shadowed = product.run("model", "shadow", VERSION[:8])
+    assert (shadowed.code, shadowed.out) == (0, f"default {VERSION[:12]} is shadow\n")
+    assert "shadow" in product.run("model", "list").out
+    ended = product.run("model", "shadow", VERSION[:8], "--end")
+    assert (ended.code, ended.out) == (0, f"default {VERSION[:12]} is draft\n")
+
     assert product.run("model", "rollback").code == 1
     assert product.run("model", "activate", VERSION[:8]).code == 0
     back = product.run("model", "rollback", "default", "--reason", "settled far too early")

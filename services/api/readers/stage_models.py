@@ -34,6 +34,8 @@ SELECT id, key, version, revision FROM models
 _PUBLISHED: Final = """
 SELECT id, key, version, revision FROM models
  WHERE state = 'active' AND CASE WHEN $1::text IS NULL THEN is_default ELSE $1 IN (version, key) END
+    OR state = 'shadow' AND version = $1
+       AND EXISTS (SELECT FROM rollouts r WHERE r.model_id = models.id AND r.phase = 'shadowing')
 """
 _VERSION: Final = "SELECT id, key, version, revision FROM models WHERE version = $1"
 _BY_ID: Final = "SELECT id, key, version, revision FROM models WHERE id = $1"
@@ -118,17 +120,19 @@ async def find_rival(connection: asyncpg.Connection, key: str) -> ModelRow:
 
 
 async def find_published_model(connection: asyncpg.Connection, model: str | None) -> ModelRow:
-    """Return the active model with the key or version *model*; None: the default.
+    """Return the active model with the key or version *model*, or the shadow with that version.
+
+    None stands for the default model.
 
     Raises:
-        NotFound: there is none; of others there is no published state.
+        NotFound: there is none; of others there is no stored state.
     """
     row = await connection.fetchrow(_PUBLISHED, model)
     if row is not None:
         return ModelRow(*row)
     if model is None:
         raise no_such_model(model)
-    raise NotFound("no active model has that key or version, and only active ones are published")
+    raise NotFound("no active model has that key or version, and no shadow that is folded has it")
 
 
 async def model_active_at(

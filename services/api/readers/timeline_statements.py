@@ -60,7 +60,8 @@ SELECT * FROM (
       FROM transitions
      WHERE customer_id = $1 AND model_id = $2 AND at >= $3 AND at < $4
        AND decided_at <= $5 AND ($6 OR superseded_at IS NULL OR superseded_at > $7)
-       AND NOT EXISTS (SELECT FROM models WHERE models.id = $2 AND state = 'activating')) moved
+       AND NOT EXISTS (SELECT FROM models WHERE models.id = $2
+                         AND state IN ('shadow', 'activating'))) moved
  WHERE (at, source, event_id, tie) {behind} ($8, $9, $10, $11)
  ORDER BY at {order}, source {order}, event_id {order}, tie {order}
  LIMIT $12

@@ -13,7 +13,14 @@ from services.api.moments import moment_text, optional_moment_text
 from services.api.parameters import ActivationParameters, NoParameters, RollbackParameters
 from services.api.readers.stage_models import list_models, read_model_row
 from services.api.references import Segment, name_in
-from services.api.releases import RollbackWish, hand_in, put_in_force, roll_back
+from services.api.releases import (
+    RollbackWish,
+    give_up_shadow,
+    hand_in,
+    put_in_force,
+    roll_back,
+    shadow,
+)
 from services.api.resources import resources_of
 from services.api.transactions import reading
 from shared.errors import Fault, Invalid
@@ -65,7 +72,30 @@ async def activate_model(
     row = await put_in_force(
         resources_of(request), name_in(version), patience=asked.timeout, actor=writer.actor
     )
-    return json_answer(_summary(row), status=202 if row["state"] == "activating" else 200)
+    return _release(row)
+
+
+@router.post("/v1/models/{version}/shadow")
+async def shadow_model(
+    request: Request,
+    version: Segment,
+    writer: Writer,
+    asked: Annotated[ActivationParameters, Query()],
+) -> Response:
+    """Keep the journeys of a version on live traffic, and tell nobody; 202 while it is folded."""
+    row = await shadow(
+        resources_of(request), name_in(version), patience=asked.timeout, actor=writer.actor
+    )
+    return _release(row)
+
+
+@router.delete("/v1/models/{version}/shadow")
+async def end_model_shadow(
+    request: Request, version: Segment, writer: Writer, _: Annotated[NoParameters, Query()]
+) -> Response:
+    """Keep them no longer; the version is a draft again, or retired."""
+    row = await give_up_shadow(resources_of(request), name_in(version), actor=writer.actor)
+    return json_answer(_summary(row))
 
 
 @router.post("/v1/models/rollback")
@@ -104,8 +134,7 @@ async def _rolled_back(
     row, former = await roll_back(
         resources_of(request), wish, patience=patience, actor=writer.actor
     )
-    content = {**_summary(row), "from": former}
-    return json_answer(content, status=202 if row["state"] == "activating" else 200)
+    return _release(row, {"from": former})
 
 
 @router.get("/v1/models/{version}", dependencies=[MODELS_READ])
@@ -116,6 +145,12 @@ async def read_model(
     async with reading(resources_of(request).engine) as connection:
         row = await read_model_row(connection, name_in(version))
     return json_answer({**_summary(row), "document": msgspec.Raw(row["document"].encode())})
+
+
+def _release(row: asyncpg.Record, more: JsonObject | None = None) -> Response:
+    """Answer with a version, and whether it is still on its way."""
+    on_its_way = row["customers_done"] is not None
+    return json_answer({**_summary(row), **(more or {})}, status=202 if on_its_way else 200)
 
 
 def _summary(row: asyncpg.Record) -> JsonObject:

@@ -9,7 +9,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from services.cli.commands.diffs import diff
-from services.cli.commands.releases import activate, draft, list_models, rollback
+from services.cli.commands.releases import activate, draft, list_models, rollback, shadow
 from services.cli.tables import plain, print_table
 from services.cli.tracefiles import read_customers
 from shared.errors import ModelRefused
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.command("list")(list_models)
 app.command("draft")(draft)
 app.command("diff")(diff)
+app.command("shadow")(shadow)
 app.command("activate")(activate)
 app.command("rollback")(rollback)
 

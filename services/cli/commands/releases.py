@@ -1,4 +1,4 @@
-"""``journeyline model list``, ``draft``, ``activate``, ``rollback``: versions in a system."""
+"""``journeyline model list|draft|shadow|activate|rollback``: the versions of a running system."""
 
 from pathlib import Path
 from time import sleep
@@ -101,6 +101,28 @@ def activate(wanted: Wanted, url: Url = None, key: Key = None, data: Data = DEFA
     typer.echo(f"{release.key} {release.version[:SHOWN_DIGITS]} is {release.state}")
 
 
+def shadow(
+    wanted: Wanted,
+    url: Url = None,
+    key: Key = None,
+    data: Data = DEFAULT_DATA,
+    *,
+    end: Annotated[bool, typer.Option("--end", help="follow it no longer")] = False,
+) -> None:
+    """Follow a stage model on live traffic beside the one in force, and tell nobody.
+
+    Its counts are those of `/v1/stages?model=VERSION`, and it can be activated at once.
+    """
+    with connect(find_target(url, key, data)) as client:
+        path = f"/v1/models/{version_of(client, wanted)}/shadow"
+        if end:
+            release = msgspec.convert(ask(client, "DELETE", path), Release)
+        else:
+            answer = ask(client, "POST", path, params=_BRIEFLY)
+            release = _wait_for(client, msgspec.convert(answer, Release))
+    typer.echo(f"{release.key} {release.version[:SHOWN_DIGITS]} is {release.state}")
+
+
 def rollback(
     name: Annotated[
         str | None, typer.Argument(metavar="[KEY]", help="of the model; else the default model's")
@@ -182,14 +204,13 @@ def named_version(client: httpx.Client, beginning: str) -> str:
 
 
 def _wait_for(client: httpx.Client, release: Release) -> Release:
-    """Look at *release* until it is in force, and show how far that is."""
+    """Look at *release* until it is where it shall be, and show how far that is."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("customers folded", total=None)
-        while release.state == "activating":
-            if release.progress is not None:
-                bar.update(task, completed=release.progress.customers, total=release.progress.of)
+        while release.progress is not None:
+            bar.update(task, completed=release.progress.customers, total=release.progress.of)
             sleep(_PAUSE_SECONDS)
             answer = ask(client, "GET", f"/v1/models/{release.version}")
             release = msgspec.convert(answer, Release)

@@ -30,6 +30,8 @@ WRITES = {
     ("POST", "/v1/models/{version}/activate"): Scope.MODELS_WRITE,
     ("PUT", "/v1/personas/{key}"): Scope.MODELS_WRITE,
     ("DELETE", "/v1/personas/{key}"): Scope.MODELS_WRITE,
+    ("POST", "/v1/models/{version}/shadow"): Scope.MODELS_WRITE,
+    ("DELETE", "/v1/models/{version}/shadow"): Scope.MODELS_WRITE,
     ("POST", "/v1/models/rollback"): Scope.MODELS_WRITE,
     ("POST", "/v1/models/{name}/rollback"): Scope.MODELS_WRITE,
     ("DELETE", "/v1/customers/{ref}"): Scope.CUSTOMERS_ERASE,

@@ -74,6 +74,9 @@ async def models(walk: Walk) -> None:
     await _roll_out(walk)
     other = bundled_model("default").split("\nexamples:")[0].replace("P45D", "P10D")
     made = await walk.act("POST", "/v1/models", other.encode())
+    version = str(made["version"])
+    await walk.act("POST", "/v1/models/{version}/shadow", version=version, timeout="0")
+    await walk.act("DELETE", "/v1/models/{version}/shadow", version=version)
     for rollback in ("/v1/models/rollback", "/v1/models/{name}/rollback"):
         version = str(made["version"])
         await walk.act("POST", "/v1/models/{version}/activate", version=version, timeout="0")
