@@ -52,17 +52,27 @@ class RecentlySettled:
     def __init__(self) -> None:
         self._settled: Instant = EARLIEST
         self._looked_at = float("-inf")
+        self._looking = False
 
     async def load(self, connection: asyncpg.Connection) -> Instant:
-        """Return a settled point that is at most KEEP_SECONDS older than the present one.
+        """Return a settled point that is at most twice KEEP_SECONDS older than the present one.
+
+        While somebody looks, the others go by what was seen before, and so one request of many
+        waits for the look.
 
         Args:
             connection: In no transaction, about to begin the one that reads.
         """
         now = asyncio.get_running_loop().time()
-        if now - self._looked_at > KEEP_SECONDS:
+        age = now - self._looked_at
+        if age <= KEEP_SECONDS or (self._looking and age <= 2 * KEEP_SECONDS):
+            return self._settled
+        self._looking = True
+        try:
             self._settled = instant_of(await connection.fetchval(SETTLED))
-            self._looked_at = now
+        finally:
+            self._looking = False
+        self._looked_at = now
         return self._settled
 
 

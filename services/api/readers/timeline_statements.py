@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.api.readers.customers import HEAD_BY_ID, HEAD_BY_IDENTIFIER
-from services.api.readers.touchpoints import SHOWN
+from services.api.readers.touchpoints import SELECT_SHOWN, SHOWN
 from services.api.timeline import LAST_TEXT, Kind, Order
 
 # A page of many identifiers would read a whole page of each. The few at the top of each show how
@@ -29,7 +29,7 @@ WITH reach AS (
             LIMIT CASE WHEN cardinality($1::bigint[]) > 1
                        THEN 2 * $10 / cardinality($1::bigint[]) + 1 ELSE 0 END) top
      ORDER BY effective_at {order} OFFSET $10 - 1 LIMIT 1)
-SELECT {shown}
+{select}
   FROM (SELECT own.*
           FROM unnest($1::bigint[]) AS owner (id)
          CROSS JOIN LATERAL (
@@ -96,7 +96,7 @@ _LINKED: Final = """EXISTS (
                       AND l.recorded_at <= $2)"""
 
 
-_SPELT: Final = {"last": LAST_TEXT, "linked": _LINKED, "shown": SHOWN}
+_SPELT: Final = {"last": LAST_TEXT, "linked": _LINKED, "select": SELECT_SHOWN}
 
 
 def _both_orders(statement: str) -> dict[Order, str]:
@@ -116,12 +116,15 @@ IDENTITY: Final = _both_orders(_IDENTITY)
 
 _PAGE: Final = """
 WITH head AS MATERIALIZED ({head})
-SELECT head.*,
-       CASE WHEN {{}} THEN (SELECT array_agg(item) FROM ({touchpoints}) item) END AS touchpoints,
+SELECT head.*, shown.*,
        CASE WHEN {{}} THEN (SELECT array_agg(item) FROM ({transitions}) item) END AS transitions,
        CASE WHEN {{}} THEN (SELECT array_agg(item) FROM ({identity}) item) END AS identity
   FROM head
+ CROSS JOIN LATERAL (
+       SELECT {columns} FROM ({touchpoints}) item WHERE {{}}) shown
 """
+# Touchpoints come by columns: the driver takes a third less time for those than for records.
+_COLUMNS: Final = ", ".join(f"array_agg({name}) AS shown_{name}" for name in SHOWN)
 _PARAMETER: Final = re.compile(r"\$(\d+)")
 
 
@@ -144,9 +147,14 @@ def _page(head: str, order: Order) -> str:
         number += max(int(own) for own in _PARAMETER.findall(statement)) - len(known)
     touchpoints, transitions, identity = parts
     page = _PAGE.format(
-        head=head, touchpoints=touchpoints, transitions=transitions, identity=identity
+        head=head,
+        columns=_COLUMNS,
+        touchpoints=touchpoints,
+        transitions=transitions,
+        identity=identity,
     )
-    return page.format(*(f"${first + place}::boolean" for place in range(len(Kind))))
+    wanted = [f"${first + place}::boolean" for place in range(len(Kind))]
+    return page.format(wanted[1], wanted[2], wanted[0])
 
 
 def moved(statement: str, known: Mapping[int, str], number: int) -> str:

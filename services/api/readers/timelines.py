@@ -1,7 +1,8 @@
 """Timeline pages: keyset reads over touchpoints, transitions and links, merged into one order."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -16,7 +17,7 @@ from services.api.readers.timeline_statements import (
     TOUCHPOINTS,
     TRANSITIONS,
 )
-from services.api.readers.touchpoints import touchpoint_item
+from services.api.readers.touchpoints import SHOWN, touchpoint_item
 from services.api.timeline import (
     IdentityItem,
     ItemKey,
@@ -97,7 +98,7 @@ async def read_head_and_items(
     )
     head = head_of(row, model)
     return head, [
-        *map(_touchpoint, row["touchpoints"] or ()),
+        *map(_touchpoint, _rows_shown(row)),
         *(_transition(moved, head.model) for moved in row["transitions"] or ()),
         *map(_identity_item, row["identity"] or ()),
     ]
@@ -161,7 +162,13 @@ def _identity_arguments(question: PageQuestion) -> tuple[object, ...]:
     )
 
 
-def _touchpoint(row: asyncpg.Record) -> Keyed:
+def _rows_shown(row: asyncpg.Record) -> Iterable[tuple[Any, ...]]:
+    """Return the touchpoints of a page, which come by columns, as rows."""
+    columns = [row[f"shown_{name}"] for name in SHOWN]
+    return () if columns[0] is None else zip(*columns, strict=True)
+
+
+def _touchpoint(row: Sequence[Any]) -> Keyed:
     key = ItemKey(row[0], Kind.TOUCHPOINT, row[1], row[2], "")
     return key, touchpoint_item(row)
 

@@ -1,7 +1,8 @@
 """Touchpoints in full, as timelines and explanations show them."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -10,12 +11,26 @@ from services.api.moments import moment_told, told_in_json
 from services.api.timeline import Position, TouchpointItem
 from shared.journey.moves import Identity
 
-SHOWN: Final = f"""effective_at, source, event_id,
-       {told_in_json("effective_at")}, {told_in_json("received_at")},
-       {told_in_json("occurred_at")}, {told_in_json("sent_at")},
-       channel, type, body::text, text, claims.topic, claims.partition, log_offset"""
-"""What ``touchpoint_item`` needs of touchpoints and their claims; their place comes first."""
-SELECT_SHOWN: Final = f"SELECT {SHOWN}\n"
+SHOWN: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "effective_at": "effective_at",
+        "source": "source",
+        "event_id": "event_id",
+        "at": told_in_json("effective_at"),
+        "received": told_in_json("received_at"),
+        "occurred": told_in_json("occurred_at"),
+        "sent": told_in_json("sent_at"),
+        "channel": "channel",
+        "type": "type",
+        "body": "body::text",
+        "text": "text",
+        "topic": "claims.topic",
+        "partition": "claims.partition",
+        "log_offset": "log_offset",
+    }
+)
+"""What ``touchpoint_item`` needs of touchpoints and their claims, as SQL by its name."""
+SELECT_SHOWN: Final = "SELECT " + ", ".join(f"{sql} AS {name}" for name, sql in SHOWN.items())
 
 _NAMED: Final = f"""{SELECT_SHOWN}
   FROM touchpoints
@@ -37,11 +52,11 @@ class _Body(msgspec.Struct, frozen=True):
 _body: Final = msgspec.json.Decoder(_Body)
 
 
-def touchpoint_item(row: asyncpg.Record) -> TouchpointItem:
+def touchpoint_item(row: Iterable[Any]) -> TouchpointItem:
     """Return a touchpoint as answers carry it.
 
     Args:
-        row: The columns of SHOWN, in that order.
+        row: What SHOWN names, in that order.
     """
     _, source, event_id, at, received, occurred, sent, channel, name, stored, text, *position = row
     body = _body.decode(stored)
