@@ -2,7 +2,7 @@
 
 Every stream reads one slice at a time and reads the next only when the last one is written out, so
 a slow reader holds one slice in memory and nothing else. All streams of a process share one look
-at how far the feed reaches.
+at how far the feed reaches, and what they read there.
 """
 
 import asyncio
@@ -10,18 +10,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-import msgspec
-
 from services.api.cursors import Cursors
 from services.api.databases import Databases
-from services.api.feed import FeedItem, FeedSlice, ToldRetraction, read_slice, seal
-from services.api.readers.feed import RETRACTION, TRANSITION, read_feed_bounds
+from services.api.feed import FeedSlice
+from services.api.feed_slices import SharedSlice, SharedSlices
+from services.api.readers.feed import read_feed_bounds
 from shared.errors import Overloaded, PermanentError, RetryableError
 from shared.metrics import API_STREAMS
 
 MOST_STREAMS: Final = 500
-SLICE: Final = 100
-"""Items read at once; what a reader may have waiting for it here."""
 LOOK_SECONDS: Final = 0.2
 HEARTBEAT_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 1.0
@@ -29,7 +26,6 @@ RETRY_SECONDS: Final = 1.0
 _GREETING: Final = b"retry: 3000\n: connected\n\n"
 _HEARTBEAT: Final = b": still here\n\n"
 _WAITING: Final = b": waits for the database\n\n"
-_encoder: Final = msgspec.json.Encoder()
 
 
 class Streams:
@@ -51,6 +47,7 @@ class Streams:
         most: int = MOST_STREAMS,
     ) -> None:
         self._databases = databases
+        self._slices = SharedSlices(databases)
         self._stopping = stopping
         self._heartbeat = heartbeat_seconds
         self._most = most
@@ -68,15 +65,12 @@ class Streams:
         if self._open >= self._most:
             raise Overloaded(f"{self._most} streams are open here already: try again in a moment")
 
-    async def slice_behind(self, seq: int) -> FeedSlice:
-        """Read what comes behind *seq*, to its end even if the reader goes away meanwhile.
-
-        A connection that is given back in the middle of a statement would have to be closed.
-        """
-        return await asyncio.shield(asyncio.ensure_future(self._slice_behind(seq)))
+    async def slice_behind(self, seq: int) -> SharedSlice:
+        """Return what comes behind *seq*, as it was read for whoever asked last."""
+        return await self._slices.behind(seq)
 
     async def events(
-        self, first: FeedSlice, cursors: Cursors, check: Callable[[], Awaitable[object]]
+        self, first: SharedSlice, cursors: Cursors, check: Callable[[], Awaitable[object]]
     ) -> AsyncGenerator[bytes]:
         """Yield *first* and all that comes behind it, as ``text/event-stream``.
 
@@ -100,31 +94,27 @@ class Streams:
             API_STREAMS.set(self._open)
 
     async def _parts(
-        self, first: FeedSlice, cursors: Cursors, check: Callable[[], Awaitable[object]]
+        self, first: SharedSlice, cursors: Cursors, check: Callable[[], Awaitable[object]]
     ) -> AsyncGenerator[bytes]:
         loop = asyncio.get_running_loop()
         yield _GREETING
         current, said_at = first, loop.time()
         while not self._stopping.is_set():
-            if current.items:
-                yield b"".join(_event(item, cursors) for item in current.items)
+            if text := current.text(cursors):
+                yield text
             if loop.time() - said_at >= self._heartbeat:
                 if not await _holds(check):
                     return
                 yield _HEARTBEAT
                 said_at = loop.time()
             try:
-                if not current.more:
-                    await self._grown_beyond(current.reached, said_at + self._heartbeat)
-                current = await self.slice_behind(current.reached)
+                if not current.slice.more:
+                    await self._grown_beyond(current.slice.reached, said_at + self._heartbeat)
+                current = await self.slice_behind(current.slice.reached)
             except RetryableError:
                 yield _WAITING
                 await self._pause(RETRY_SECONDS)
-                current = FeedSlice([], current.reached, more=False)
-
-    async def _slice_behind(self, seq: int) -> FeedSlice:
-        async with self._databases.reading() as connection:
-            return await read_slice(connection, seq, SLICE)
+                current = SharedSlice(FeedSlice([], current.slice.reached, more=False))
 
     async def _grown_beyond(self, seq: int, until: float) -> None:
         """Return when the feed reaches beyond *seq*, at *until* by the loop's clock, or at the end.
@@ -159,9 +149,3 @@ async def _holds(check: Callable[[], Awaitable[object]]) -> bool:
     except PermanentError:
         return False
     return True
-
-
-def _event(item: FeedItem, cursors: Cursors) -> bytes:
-    name = RETRACTION if isinstance(item, ToldRetraction) else TRANSITION
-    head = f"id: {seal(cursors, item.seq)}\nevent: {name}\ndata: ".encode()
-    return head + _encoder.encode(item) + b"\n\n"

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 import httpx
@@ -242,3 +242,27 @@ async def test_readers_who_leave_give_their_connections_back(streaming: Streamin
     async with streaming.listening() as stream:
         await say(streaming.api, transition(1))
         assert number(await stream.event()) == 1
+
+
+async def test_many_streams_share_what_they_read(streaming: Streaming) -> None:
+    readers = 30
+    before = await reads(streaming)
+    async with AsyncExitStack() as stack:
+        opened = [streaming.listening(start="latest") for _ in range(readers)]
+        listeners = [await stack.enter_async_context(one) for one in opened]
+        for said in range(1, 6):
+            await say(streaming.api, transition(said))
+            told = await asyncio.gather(*(listener.event() for listener in listeners))
+            assert {number(event) for event in told} == {said}
+    assert await reads(streaming) - before < 5 * readers
+
+
+async def reads(streaming: Streaming) -> int:
+    """Return how often the index of the outbox was read by."""
+    connection = streaming.api.histories.connection
+    await connection.execute("SELECT pg_stat_force_next_flush()")
+    await connection.execute("SELECT pg_stat_clear_snapshot()")
+    counted: int = await connection.fetchval(
+        "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'outbox_seq_key'"
+    )
+    return counted
