@@ -1,9 +1,11 @@
 """How many touchpoints the classifier stores, links and folds in a second of CPU time.
 
-Run it as ``python -m benchmarks.classifier grocery.ndjson [LINES]`` with a file of
-docs/recipes/grocery.md. Batches are cut and kept in flight as the worker does it; the log itself is
-left out. It tells CPU seconds, of Python and of PostgreSQL, since a shared machine's clock says
-little, and in the end verifies what is stored.
+Run it as ``python -m benchmarks.classifier grocery.ndjson [LINES [ERASURES]]`` with a file of
+docs/recipes/grocery.md; ERASURES is what suppression has to do: ``unasked`` leaves it out,
+``none`` asks whether anybody was erased, ``some`` looks all touchpoints up. Batches are cut and
+kept in flight as the worker does it; the log itself is left out. It tells CPU seconds, of Python
+and of PostgreSQL, since a shared machine's clock says little, and in the end verifies what is
+stored.
 """
 
 import asyncio
@@ -18,15 +20,19 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.classifier.batch import LogIdentity, PostgresClassification
+from services.classifier.reading import Item
+from services.classifier.suppression import Suppression
 from services.classifier.worker import IN_FLIGHT, MOST_RECORDS
 from services.standalone.postgres import running_postgres
 from shared.acceptance.bodies import split
 from shared.acceptance.requests import judge_all
 from shared.acceptance.terms import Terms
 from shared.clock import wall_clock
+from shared.erasure import Digests, Erased
 from shared.identity.policy_documents import default_policy
 from shared.instants import Instant
 from shared.journey.bundled import bundled_model
@@ -36,6 +42,7 @@ from shared.log.port import LogRecord
 from shared.records import encode, key_of
 from shared.sources import Source
 from shared.storage.engine import checked_out, open_engine
+from shared.storage.erasures import remember_erased
 from shared.storage.migrate import upgrade
 from shared.storage.stage_models import ensure_default_model
 from shared.storage.verification import Difference, verify
@@ -46,6 +53,7 @@ PARTITIONS: Final = 4
 ITEMS_AT_ONCE: Final = 1_000
 SHARE: Final = MOST_RECORDS // PARTITIONS
 """What a partition has of each poll while all have more."""
+DIGESTS: Final = Digests.under(b"the benchmark's pepper")
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -66,10 +74,37 @@ def records_of(path: Path, most: int | None, now: Instant) -> list[LogRecord]:
     return records
 
 
-async def classify(engine: AsyncEngine, records: Sequence[LogRecord]) -> None:
+class Unasked(Suppression):
+    """Asks nothing and lets everything pass: what a batch costs without suppression."""
+
+    async def applied(
+        self, connection: asyncpg.Connection, items: Sequence[Item], *, now: Instant
+    ) -> Sequence[Item]:
+        """Return *items*."""
+        del connection, now
+        return items
+
+
+async def suppression_with(engine: AsyncEngine, erasures: str) -> Suppression:
+    """Return a suppression for which *erasures* is true in the database."""
+    if erasures == "unasked":
+        return Unasked(None)
+    if erasures == "some":
+        kinds = {DIGESTS.of_identifier("user_id:nobody"): Erased.IDENTIFIER}
+        async with transaction(engine) as connection:
+            ids = dict.fromkeys(kinds, uuid4())
+            await remember_erased(connection, kinds, ids, now=wall_clock())
+    return Suppression(DIGESTS)
+
+
+async def classify(
+    engine: AsyncEngine, records: Sequence[LogRecord], suppression: Suppression
+) -> None:
     """Classify *records*: each partition's one batch after the other, two of them at once."""
     identity = LogIdentity("log", "touchpoints")
-    classification = PostgresClassification(engine, identity, owner="benchmark", clock=wall_clock)
+    classification = PostgresClassification(
+        engine, identity, owner="benchmark", clock=wall_clock, suppression=suppression
+    )
     in_flight = asyncio.Semaphore(IN_FLIGHT)
 
     async def partition_by_itself(partition: int) -> None:
@@ -121,13 +156,14 @@ async def database() -> AsyncGenerator[tuple[AsyncEngine, Path]]:
                 yield engine, files
 
 
-async def main(path: Path, most: int | None) -> None:
+async def main(path: Path, most: int | None, erasures: str) -> None:
     """Classify the lines of *path* and print the figures."""
     records = records_of(path, most, wall_clock())
     async with database() as (engine, files):
+        suppression = await suppression_with(engine, erasures)
         began, python = time.monotonic(), time.process_time()
         postgres = cpu_seconds_of_postgres(files)
-        await classify(engine, records)
+        await classify(engine, records, suppression)
         spent = time.process_time() - python
         served = cpu_seconds_of_postgres(files) - postgres
         print(
@@ -139,4 +175,5 @@ async def main(path: Path, most: int | None) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None))  # noqa: PLR2004 - one argument and the program
+    file, lines, erased, *_ = [*sys.argv[1:], "", "", ""]
+    asyncio.run(main(Path(file), int(lines) if lines else None, erased or "none"))
