@@ -7,7 +7,7 @@ the thing when it comes again: an identifier, a touchpoint's identity, or a quar
 import hashlib
 import hmac
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -74,6 +74,11 @@ class Digests:
     """Makes digests under one deployment's key."""
 
     key: bytes
+    _begun: hmac.HMAC = field(init=False, compare=False)
+    """Has taken the key in: a copy of it takes less than half as long as beginning anew."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_begun", hmac.new(self.key, digestmod=hashlib.sha256))
 
     @classmethod
     def under(cls, pepper: bytes) -> "Digests":
@@ -125,11 +130,13 @@ class Digests:
         things = [self.of_item(quarantine_id)]
         if data.event_id is not None:
             things.append(self.of_touchpoint(source, data.event_id))
-        return things, [self.of_identifier(identifier) for identifier in named_in(data.raw)]
+        named = [*named_in(data.raw), *named_in(data.item or b"")]
+        return things, [self.of_identifier(identifier) for identifier in named]
 
     def _digest(self, kind: Erased, *parts: str) -> bytes:
-        text = "\0".join((kind, *parts)).encode("utf-8", "surrogatepass")
-        return hmac.digest(self.key, text, hashlib.sha256)
+        making = self._begun.copy()
+        making.update("\0".join((kind, *parts)).encode("utf-8", "surrogatepass"))
+        return making.digest()
 
 
 def left_unread(record: Event, digests: Digests, found: Mapping[bytes, Remembered]) -> Event:

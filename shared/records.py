@@ -55,7 +55,9 @@ class RejectedData(
     """An item that ingest refused, with its reason and its first 64 KiB as sent.
 
     ``raw`` travels as base64; ``raw_length`` and ``raw_sha256`` are of the whole item. ``event_id``
-    is what the sender gave, where it could be read.
+    is what the sender gave, where it could be read. Where ``raw`` is no touchpoint in the native
+    form, ``format`` names the wire format, and ``item`` is the touchpoint that was read out of it,
+    as JSON, if that could be done and it is short enough.
     """
 
     reason: str
@@ -67,6 +69,8 @@ class RejectedData(
     event_id: str | None = None
     errors: tuple[Fault, ...] = ()
     channel: Channel | None = None
+    format: str | None = None
+    item: bytes | None = None
 
 
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=False):

@@ -7,8 +7,7 @@ They are looked for before the erasure's transaction, so that batches wait for i
 was recorded since is looked through once more while the erasure keeps them off.
 """
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -18,18 +17,15 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.erasure_companions import Span, find_companions, joined, pattern_of
-from services.api.repairs import parsed
+from services.api.erasure_items import find_items
 from services.api.transactions import reading_settled
-from shared.erasure import ERASED_NAME, REFERRED_BY, named_in
+from shared.erasure import ERASED_NAME, REFERRED_BY
 from shared.instants import EARLIEST, Instant, datetime_of
 from shared.touchpoints import Identifier, JsonObject, JsonValue
 from shared.upkeep.transactions import TransactionConflict
 
 SEARCH_SECONDS: Final = 300.0
 """Whole tables are read; an erasure is rare, and nobody waits for the search."""
-
-SHORTEST_TELLING: Final = 5
-"""Characters; ``42`` in an item that names nobody may be anything."""
 
 _PATIENCE: Final = "SET LOCAL statement_timeout = '300s'"
 _NAMES: Final = "SELECT id, kind, value FROM identifiers WHERE customer_id = $1"
@@ -41,14 +37,6 @@ SELECT source, event_id FROM touchpoints
 _CONFLICTS: Final = """
 SELECT source, event_id FROM duplicates
  WHERE last_seen_at >= $1 AND last_conflict::text LIKE ANY($2::text[])
-"""
-_ITEMS: Final = """
-SELECT id, raw, concat_ws(E'\\n', message, errors::text, settled_reason) AS said FROM quarantine
- WHERE recorded_at >= $1
-   AND EXISTS (SELECT FROM unnest($2::text[], $3::text[]) AS wanted (value, said)
-                  WHERE strpos(lower(encode(raw, 'escape')), wanted.value) > 0
-                     OR strpos(lower(concat_ws(E'\\n', message, errors::text, settled_reason)),
-                               wanted.said) > 0)
 """
 _NEAR: Final = """
 SELECT DISTINCT i.customer_id FROM identifiers i
@@ -151,16 +139,13 @@ async def _search(
     found = {"timeout": SEARCH_SECONDS}
     bodies = await connection.fetch(_BODIES, moment, ids, patterns, **found)
     conflicts = await connection.fetch(_CONFLICTS, moment, patterns, **found)
-    wanted = [_escaped(name.value) for name in names]
-    said = [name.value.lower() for name in names]
-    items = await connection.fetch(_ITEMS, moment, wanted, said, **found)
     return Mentions(
         customer_id,
         frozenset(map(str, names)),
         settled,
         frozenset((row["source"], row["event_id"]) for row in bodies),
         frozenset((row["source"], row["event_id"]) for row in conflicts),
-        frozenset(row["id"] for row in items if _holds(row["raw"], row["said"], names)),
+        await find_items(connection, names, moment, timeout_seconds=SEARCH_SECONDS),
         await find_companions(connection, ids, moment, timeout_seconds=SEARCH_SECONDS),
     )
 
@@ -239,45 +224,6 @@ def tells_of(
     if isinstance(value, list):
         return any(tells_of(part, identities, customers) for part in value)
     return isinstance(value, str) and value in customers
-
-
-def _holds(raw: bytes, said: str, names: frozenset[Identifier]) -> bool:
-    """Tell whether a refused item is the customer's.
-
-    It is if it carries one of *names*, or holds the value of one, long enough to be no chance, as a
-    text of its own: a wrong column map puts it anywhere. What is *said* of it may quote the value,
-    and outlives its raw bytes.
-    """
-    if not names.isdisjoint(named_in(raw)):
-        return True
-    telling = {name.value.lower() for name in names if len(name.value) >= SHORTEST_TELLING}
-    if _stands_in(said, telling):
-        return True
-    value = parsed(raw)
-    if value is not None:
-        return any(text.lower() in telling for text in _texts(value))
-    return _stands_in(raw.decode("utf-8", "replace"), telling)
-
-
-def _stands_in(text: str, telling: Collection[str]) -> bool:
-    lowered = text.lower()
-    return any(re.search(rf"(?<![\w.@-]){re.escape(one)}(?![\w@-])", lowered) for one in telling)
-
-
-def _texts(value: JsonValue) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value.strip()
-    elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _texts(part)
-
-
-def _escaped(value: str) -> str:
-    """Return *value* as PostgreSQL's ``encode(…, 'escape')`` writes it, in lower case."""
-    return "".join(
-        "\\\\" if byte == ord("\\") else chr(byte) if 0 < byte < 0x80 else f"\\{byte:03o}"  # noqa: PLR2004 - ASCII
-        for byte in value.lower().encode()
-    ).lower()
 
 
 def _columns(identities: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:

@@ -28,7 +28,8 @@ ROWS_AT_ONCE: Final = 5_000
 
 _ALONE: Final = "SELECT pg_try_advisory_xact_lock(7243002)"
 _DISCARD: Final = """
-UPDATE quarantine SET status = 'discarded', settled_at = $2, settled_reason = $3, raw = ''
+UPDATE quarantine SET status = 'discarded', settled_at = $2, settled_reason = $3, raw = '',
+       item = NULL
  WHERE id IN ({selected})
 """
 _EXPIRED: Final = _DISCARD.format(
@@ -47,7 +48,7 @@ _OLDEST: Final = _DISCARD.format(
     """  # noqa: S608 - a number of our own
 )
 _EMPTY: Final = f"""
-UPDATE quarantine SET raw = '' WHERE id IN (
+UPDATE quarantine SET raw = '', item = NULL WHERE id IN (
     SELECT id FROM quarantine
      WHERE status <> 'open' AND received_at < $1 AND raw <> '' LIMIT {ROWS_AT_ONCE})
 """  # noqa: S608 - a number of our own

@@ -15,7 +15,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.api.readers.quarantine import QuarantineFilter, select_open
-from services.api.repairs import Repair, judged_anew, repaired
+from services.api.repairs import Held, Repair, judged_anew, repaired
 from services.api.resources import Resources
 from services.api.transactions import reading, writing
 from shared.acceptance.terms import Terms
@@ -34,7 +34,8 @@ MOST_AT_ONCE: Final = 10_000
 ITEMS_A_TRANSACTION: Final = 500
 
 _LOCK: Final = """
-SELECT id, source, event_id, raw, raw_length, received_at, status, redriven_event_id
+SELECT id, source, event_id, raw, raw_length, format, item, received_at, status,
+       redriven_event_id
   FROM quarantine WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
 """
 _REDRIVEN: Final = """
@@ -192,7 +193,8 @@ async def _judged(row: asyncpg.Record, repair: Repair, judging: _Judging) -> Red
         return Redriven(quarantine_id, source, event_id, row["status"])
     try:
         terms = await judging.terms(source, row["received_at"], quarantine_id)
-        item = repaired(row["raw"], row["raw_length"], repair)
+        held = Held(row["raw"], row["raw_length"], row["format"], row["item"])
+        item = repaired(held, repair)
         touchpoint = judged_anew(quarantine_id, item, terms)
     except Invalid as error:
         return Redriven(quarantine_id, source, row["event_id"], "open", error=error)

@@ -15,6 +15,10 @@ from shared.records import RejectedRecord, TouchpointRecord
 from shared.touchpoints import JsonObject, JsonValue
 
 STILL_WRONG: Final = "still_wrong"
+NATIVE: Final = "native"
+"""The format of items as ``POST /v1/touchpoints`` takes them."""
+
+_NO_OBJECT: Final = "what was sent is no JSON object"
 
 _encoder: Final = msgspec.json.Encoder()
 _MISSING: Final = object()
@@ -36,24 +40,55 @@ class Repair:
     patch: JsonObject | None = None
 
 
-def repaired(raw: bytes, raw_length: int, repair: Repair) -> bytes:
-    """Return what was sent after its repair, as JSON.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the quarantine holds of an item.
+
+    ``item`` is the touchpoint that was read out of ``raw``, where that is of another ``format``
+    than the native one; None for either where it is not.
+    """
+
+    raw: bytes
+    raw_length: int
+    format: str | None = None
+    item: bytes | None = None
+
+
+def needs_item(format_: str | None, raw: bytes, raw_length: int, item: bytes | None) -> bool:
+    """Tell whether there is nothing that moves and a patch could be applied to."""
+    return _fault_of(Held(raw, raw_length, format_, item)) is not None
+
+
+def repaired(held: Held, repair: Repair) -> bytes:
+    """Return what was sent, in the native form, after its repair, as JSON.
 
     Raises:
         Invalid: There is nothing that moves and a patch could be applied to.
     """
     if repair.item is not None:
         return _encoder.encode(repair.item)
-    if not repair.move and repair.patch is None:
-        return raw
-    if raw_length > len(raw):
-        raise _unrepairable(f"only the first {len(raw)} of its {raw_length} bytes were kept")
-    value = parsed(raw)
+    native = held.raw if held.item is None else held.item
+    is_changed = bool(repair.move) or repair.patch is not None
+    if not is_changed and (held.format is None or held.item is not None):
+        return native
+    if (fault := _fault_of(held)) is not None:
+        raise _unrepairable(fault)
+    value = parsed(native)
     if not isinstance(value, dict):
-        raise _unrepairable("what was sent is no JSON object")
+        raise _unrepairable(_NO_OBJECT)
     for origin, destination in repair.move.items():
         _move(value, origin.split("."), destination.split("."))
     return _encoder.encode(merged(value, {} if repair.patch is None else repair.patch))
+
+
+def _fault_of(held: Held) -> str | None:
+    """Return why moves and a patch cannot be applied; None if they can."""
+    if held.item is None and held.format is not None:
+        return f"what was sent is no touchpoint but {held.format}, and could not be read as one"
+    if held.item is None and held.raw_length > len(held.raw):
+        return f"only the first {len(held.raw)} of its {held.raw_length} bytes were kept"
+    native = held.raw if held.item is None else held.item
+    return None if isinstance(parsed(native), dict) else _NO_OBJECT
 
 
 def judged_anew(quarantine_id: UUID, item: bytes, terms: Terms) -> TouchpointRecord:

@@ -11,8 +11,8 @@ from shared.instants import Instant, datetime_of
 
 _INSERT: Final = """
 INSERT INTO quarantine (id, source, event_id, reason, message, errors, raw, raw_length, raw_sha256,
-                        received_at, recorded_at, claim_id, log_offset)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                        received_at, format, item, recorded_at, claim_id, log_offset)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT (id) DO NOTHING
 """
 _encoder: Final = msgspec.json.Encoder()
@@ -44,6 +44,8 @@ def _row(refusal: Refusal) -> tuple[object, ...]:
         data.raw_length,
         data.raw_sha256,
         data.received_at,
+        data.format,
+        data.item,
     )
 
 

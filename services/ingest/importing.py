@@ -28,6 +28,8 @@ from shared.instants import SECOND, Micros, datetime_of, instant_of
 from shared.records import Record, RejectedRecord
 from shared.sources import Source
 
+FORMAT: Final = "file"
+"""Of lines that could not be read as rows; a row that was read is in the native form."""
 BATCH_ROWS: Final = 500
 BATCH_BYTES: Final = 1 << 20
 MOST_ERRORS: Final = 20
@@ -183,6 +185,7 @@ class Importing:
                     self._intake.clock(),
                     corrects_skew=False,
                     historical=self._order.historical,
+                    wire_format=FORMAT,
                 )
             except TooManyRequests as error:
                 await asyncio.sleep(error.retry_after_seconds)

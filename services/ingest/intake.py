@@ -74,6 +74,7 @@ class Intake:
         *,
         corrects_skew: bool = True,
         historical: bool = False,
+        wire_format: str | None = None,
     ) -> Sequence[Record | Ignored]:
         """Judge what was read, and make all of it durable, what is rejected too.
 
@@ -83,6 +84,7 @@ class Intake:
             received_at: Our own time of receipt.
             corrects_skew: Whether ``sent_at`` is the time of this very request.
             historical: Whether this is a backfill, whatever the source's setting says.
+            wire_format: How items were written that are not in the native form; for the quarantine.
 
         Returns:
             What became of each item, in order.
@@ -99,6 +101,7 @@ class Intake:
             new_id=self.new_id,
             corrects_skew=corrects_skew,
             historical=historical,
+            format=wire_format,
         )
         outcomes = await _in_turns(judge_reads(reads, terms))
         records = [outcome for outcome in outcomes if not isinstance(outcome, Ignored)]

@@ -116,7 +116,12 @@ _peeking: Final = msgspec.json.Decoder(_Peeked)
 
 
 def reject(
-    raw: bytes, error: Invalid, terms: Terms, *, event_id: str | None = None
+    raw: bytes,
+    error: Invalid,
+    terms: Terms,
+    *,
+    event_id: str | None = None,
+    item: bytes | None = None,
 ) -> RejectedRecord:
     """Put a refused item into its record, under a new quarantine id.
 
@@ -125,7 +130,9 @@ def reject(
         error: Why it is refused.
         terms: What holds for the whole request.
         event_id: The item's id, if it is known already; else it is looked for in *raw*.
+        item: What was read out of *raw*, in the native form, as JSON; None if nothing was.
     """
+    is_native = item == raw
     data = RejectedData(
         reason=error.code,
         message=error.message,
@@ -136,6 +143,8 @@ def reject(
         event_id=_sound_id(event_id or _event_id_in(raw)),
         errors=error.faults,
         channel=terms.source.channel,
+        format=None if is_native else terms.format,
+        item=None if is_native or item is None or len(item) > RAW_KEPT_BYTES else item,
     )
     return rejected_record(terms.source.name, terms.new_id(), data)
 

@@ -24,9 +24,10 @@ class Terms(msgspec.Struct, frozen=True):
     """On which terms items are taken in; a struct because one is made for each request.
 
     ``corrects_skew`` is False where time passes between sending and receipt by design: files.
-    ``historical`` marks a backfill, besides what the source's own setting says. What stands below
-    it is never given: the time of receipt as records need it, the largest skew that is believed,
-    and between which times there is nothing to remark on when something is said to have happened.
+    ``historical`` marks a backfill, besides what the source's own setting says; ``format`` names
+    the wire format where it is not the native one. What stands below it is never given: the time of
+    receipt as records need it, the largest skew that is believed, and between which times there is
+    nothing to remark on when something is said to have happened.
     """
 
     source: Source
@@ -35,6 +36,7 @@ class Terms(msgspec.Struct, frozen=True):
     new_id: NewId
     corrects_skew: bool = True
     historical: bool = False
+    format: str | None = None
     received: datetime = EPOCH
     skew_limit: timedelta = timedelta()
     earliest_usual: datetime = EPOCH

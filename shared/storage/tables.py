@@ -156,6 +156,8 @@ quarantine = Table(
     Column("settled_at", Moment),
     Column("settled_reason", Text),
     Column("redriven_event_id", Text(collation="C")),
+    Column("format", Text),
+    Column("item", LargeBinary),
 )
 
 duplicates = Table(

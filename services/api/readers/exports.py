@@ -34,8 +34,8 @@ SELECT d.source, d.event_id, d.seen, d.conflicts, d.last_seen_at, d.last_conflic
 """
 _QUARANTINE: Final = """
 SELECT q.id, q.reason, q.message, q.source, q.event_id, q.received_at, q.recorded_at, q.status,
-       q.errors, q.raw, q.raw_length, q.raw_sha256, q.settled_at, q.settled_reason,
-       q.redriven_event_id, q.log_offset, claims.topic, claims.partition
+       q.errors, q.raw, q.raw_length, q.raw_sha256, q.format, q.item, q.settled_at,
+       q.settled_reason, q.redriven_event_id, q.log_offset, claims.topic, claims.partition
   FROM quarantine q LEFT JOIN claims ON claims.id = q.claim_id
  WHERE q.id = ANY($1::uuid[])
     OR EXISTS (SELECT FROM touchpoints t

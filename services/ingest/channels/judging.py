@@ -43,9 +43,20 @@ def _judged(document: Document, terms: Terms) -> Record:
         if len(document.raw) > ITEM_BYTES:
             _check_size(document.item)
     except Invalid as error:
-        return reject(document.raw, error, terms, event_id=_event_id_of(document))
+        native = _native_of(document)
+        return reject(document.raw, error, terms, event_id=_event_id_of(document), item=native)
     else:
         return record
+
+
+def _native_of(document: Document) -> bytes | None:
+    """Return a refused item in the native form; None where it cannot even be written as JSON."""
+    item = document.item
+    given = msgspec.structs.asdict(item) if isinstance(item, Given) else item
+    try:
+        return _encoder.encode({name: value for name, value in given.items() if value is not None})
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def _check_size(item: JsonObject | Given) -> None:

@@ -30,7 +30,9 @@ def cloudevents_endpoint(intake: Intake) -> ASGIApp:
         outcomes = await with_body(
             posting,
             intake.in_flight,
-            lambda body: take_in(posting, body, intake, read_cloudevents, source),
+            lambda body: take_in(
+                posting, body, intake, read_cloudevents, source, wire_format="cloudevents"
+            ),
         )
         return Answer(HTTPStatus.ACCEPTED, [JSON], _encoder.encode(taken(outcomes)))
 

@@ -65,7 +65,9 @@ def hooks_endpoint(intake: Intake, vendors: Vendors) -> ASGIApp:
                 if errands is not None:
                     delivery = await _furnished(delivery, errands, remembered)
                 reads = vendors.adapters[vendor](delivery)
-                outcomes = await intake.take_in_reads(reads, source, delivery.received_at)
+                outcomes = await intake.take_in_reads(
+                    reads, source, delivery.received_at, wire_format=vendor.value
+                )
             except Unauthorized as error:
                 AUTH_FAILURES.labels(error.code).inc()
                 raise
@@ -73,10 +75,8 @@ def hooks_endpoint(intake: Intake, vendors: Vendors) -> ASGIApp:
             return outcomes
 
         outcomes = await with_body(posting, intake.in_flight, take_in)
-        if vendor in WITHOUT_ANSWER:
-            await respond(send, HTTPStatus.OK, b"", [])
-        else:
-            await respond(send, HTTPStatus.OK, _encoder.encode(taken(outcomes)), [JSON])
+        body, headers = _answer(vendor, outcomes)
+        await respond(send, HTTPStatus.OK, body, headers)
 
     async def look(scope: AsgiScope, _: Receive, send: Send) -> None:
         path = path_segments(scope)
@@ -85,6 +85,14 @@ def hooks_endpoint(intake: Intake, vendors: Vendors) -> ASGIApp:
         await respond(send, HTTPStatus.OK, b"{}", [JSON])
 
     return by_method({"POST": post, "GET": look})
+
+
+def _answer(
+    vendor: Vendor, outcomes: Sequence[Record | Ignored]
+) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    if vendor in WITHOUT_ANSWER:
+        return b"", []
+    return _encoder.encode(taken(outcomes)), [JSON]
 
 
 async def _furnished(delivery: Delivery, errands: Errands, fetcher: Fetcher) -> Delivery:

@@ -35,11 +35,19 @@ async def with_body(
 
 
 async def take_in(
-    posting: Posting, body: bytes, intake: Intake, adapter: Adapter, source: Source
+    posting: Posting,
+    body: bytes,
+    intake: Intake,
+    adapter: Adapter,
+    source: Source,
+    *,
+    wire_format: str,
 ) -> Sequence[Record | Ignored]:
     """Take in what a request brings in another wire format; see ``Intake.take_in_reads``."""
     delivery = delivery_of(posting, body, intake, source)
-    return await intake.take_in_reads(adapter(delivery), source, delivery.received_at)
+    return await intake.take_in_reads(
+        adapter(delivery), source, delivery.received_at, wire_format=wire_format
+    )
 
 
 def delivery_of(posting: Posting, body: bytes, intake: Intake, source: Source) -> Delivery:

@@ -47,7 +47,7 @@ def segment_endpoints(intake: Intake) -> Mapping[str, ASGIApp]:
 
         async def take_in_messages(body: bytes) -> Sequence[Record | Ignored]:
             source = posting.source or await _identify(posting, intake, write_key_in(body))
-            return await take_in(posting, body, intake, read_segment, source)
+            return await take_in(posting, body, intake, read_segment, source, wire_format="segment")
 
         outcomes = await with_body(posting, intake.in_flight, take_in_messages)
         return Answer(HTTPStatus.OK, [JSON], _encoder.encode(taken(outcomes)))

@@ -221,6 +221,22 @@ async def test_refused_items_of_the_customer_go_too_and_those_of_others_stay(
     assert await classified.classifier.rows("SELECT id FROM quarantine ORDER BY id") == left
 
 
+async def test_refused_items_in_forms_of_vendors_are_recognised(classified: Classified) -> None:
+    await classified.feed(*HISTORY)
+    native = b'{"customer": {"email": "ana@example.com"}}'
+    refused = [
+        Refused(UUID(int=0), raw=b"From=x&mail=Ana%40Example.com&n=1", format="mailgun"),
+        Refused(UUID(int=1), raw=b"<opaque>", format="segment", item=native),
+        Refused(UUID(int=2), raw=b"mail=diana%40example.com", format="mailgun"),
+    ]
+    await classified.feed(*refused)
+    await erase(classified)
+    left = await classified.classifier.rows("SELECT id FROM quarantine")
+    assert [UUID(str(row["id"])).int for row in left] == [2]
+    await classified.feed(refused[1], Refused(UUID(int=3), raw=b"<opaque>", item=native))
+    assert await classified.classifier.rows("SELECT id FROM quarantine") == left
+
+
 async def test_an_item_whose_bytes_went_is_known_by_what_was_said_of_it(
     classified: Classified,
 ) -> None:

@@ -226,3 +226,37 @@ async def test_what_is_not_there_cannot_be_redriven(served: Served) -> None:
     assert (await served.client.post(f"{path}/redrive", json={})).status_code == 404
     answer = await served.client.post(f"{path}/discard", json={"reason": "r"})
     assert answer.status_code == 404
+
+
+async def test_an_item_of_another_format_is_repaired_as_it_was_read(served: Served) -> None:
+    path = await refuse(served, 1, {"event": "Signed Up", "messageId": "m1"})
+    native = {"event_id": "m1", "type": "signed_up", "customer": {}}
+    await served.histories.connection.execute(
+        "UPDATE quarantine SET format = 'segment', item = $1", msgspec.json.encode(native)
+    )
+    shown = (await served.client.get(path)).json()
+    assert (shown["format"], shown["item"], shown["repair"]) == ("segment", native, "patch")
+    assert shown["parsed"] == {"event": "Signed Up", "messageId": "m1"}
+    body = {"patch": {"customer": {"user_id": "u1"}}}
+    answer = await served.client.post(f"{path}/redrive", json=body)
+    assert answer.status_code == 200, answer.text
+    [record] = appended(served)
+    assert (record.id, record.data.type, record.data.identifiers) == (
+        "m1",
+        "signed_up",
+        ("user_id:u1",),
+    )
+
+
+async def test_what_no_touchpoint_could_be_read_out_of_takes_a_whole_item(served: Served) -> None:
+    path = await refuse(served, 1, {"id": "evt_1", "type": "charge.succeeded"})
+    await served.histories.connection.execute("UPDATE quarantine SET format = 'stripe'")
+    shown = (await served.client.get(path)).json()
+    assert (shown["format"], shown["item"], shown["repair"]) == ("stripe", None, "item")
+    for body in (None, {"patch": {"customer": {"user_id": "u1"}}}):
+        answer = await served.client.post(f"{path}/redrive", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "needs_item")
+        assert "no touchpoint but stripe" in answer.json()["detail"]
+    whole = {"type": "order_completed", "customer": {"user_id": "u1"}}
+    answer = await served.client.post(f"{path}/redrive", json={"item": whole})
+    assert answer.status_code == 200, answer.text

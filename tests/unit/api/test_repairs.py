@@ -3,7 +3,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from services.api.repairs import Repair, judged_anew, merged, parsed, repaired
+from services.api.repairs import Held, Repair, judged_anew, merged, parsed, repaired
 from shared.acceptance.terms import Terms
 from shared.errors import Invalid
 from shared.identity.policy_documents import default_policy
@@ -26,7 +26,7 @@ def raw_of(value: JsonValue) -> bytes:
 
 def mended(value: JsonValue, repair: Repair) -> object:
     raw = raw_of(value)
-    return msgspec.json.decode(repaired(raw, len(raw), repair))
+    return msgspec.json.decode(repaired(Held(raw, len(raw)), repair))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_merge_patches_do_what_the_standard_says(
 
 
 def test_an_item_without_a_repair_stays_as_it_was_sent() -> None:
-    assert repaired(b'{"a"', 4, Repair()) == b'{"a"'
+    assert repaired(Held(b'{"a"', 4), Repair()) == b'{"a"'
 
 
 def test_a_value_moves_to_the_member_it_belongs_into() -> None:
@@ -77,9 +77,26 @@ def test_a_patch_sees_what_was_moved() -> None:
 def test_what_was_kept_in_part_or_is_no_object_needs_a_whole_item() -> None:
     for raw, length in ((b'{"a": 1}', 70_000), (b"[1]", 3), (b"{", 1)):
         with pytest.raises(Invalid) as caught:
-            repaired(raw, length, Repair(patch={}))
+            repaired(Held(raw, length), Repair(patch={}))
         assert caught.value.code == "needs_item"
-    assert repaired(b"{", 1, Repair(item={"a": 1})) == b'{"a":1}'
+    assert repaired(Held(b"{", 1), Repair(item={"a": 1})) == b'{"a":1}'
+
+
+def test_of_another_format_the_touchpoint_that_was_read_out_of_it_is_repaired() -> None:
+    held = Held(b'{"userId": ""}', 14, "segment", raw_of({"type": "visit", "customer": {}}))
+    repair = Repair(patch={"customer": {"user_id": "u1"}})
+    whole = {"type": "visit", "customer": {"user_id": "u1"}}
+    assert msgspec.json.decode(repaired(held, repair)) == whole
+    assert repaired(held, Repair()) == held.item
+
+
+def test_what_could_not_be_read_as_a_touchpoint_needs_a_whole_item_even_unrepaired() -> None:
+    held = Held(b'{"id": "evt_1"}', 15, "stripe")
+    for repair in (Repair(), Repair(patch={"type": "sale"}), Repair(move={"id": "event_id"})):
+        with pytest.raises(Invalid, match="no touchpoint but stripe") as caught:
+            repaired(held, repair)
+        assert caught.value.code == "needs_item"
+    assert repaired(held, Repair(item={"a": 1})) == b'{"a":1}'
 
 
 def test_a_repaired_item_keeps_its_time_and_says_what_it_comes_from() -> None:
