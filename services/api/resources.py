@@ -13,6 +13,7 @@ from services.api.databases import Databases
 from services.api.outlets import Outlets
 from services.api.readers.stage_models import Programs
 from services.api.receipts import FirstAsked
+from services.api.report_turns import ReportTurns
 from services.api.request_rates import RequestRates
 from shared.clock import Clock
 from shared.erasure import Digests
@@ -69,6 +70,7 @@ class Resources:
     active: ActiveModels = field(default_factory=ActiveModels)
     programs: Programs = field(default_factory=Programs)
     first_asked: FirstAsked = field(default_factory=FirstAsked)
+    report_turns: ReportTurns = field(default_factory=ReportTurns)
 
     @property
     def engine(self) -> AsyncEngine:

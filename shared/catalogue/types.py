@@ -34,6 +34,7 @@ class TouchpointType(msgspec.Struct, frozen=True, kw_only=True):
         channels: Where it usually takes place.
         example: A touchpoint in the native form, complete.
         direction: Who did it.
+        friction: Whether it hurts; where that depends, tests by path, as in a matcher's ``where``.
         aliases: Other types that mean the same.
         vendors: Whose webhooks become it.
         properties: What it may tell: a JSON Schema by name, each with a description.
@@ -45,6 +46,7 @@ class TouchpointType(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[Channel, ...]
     example: JsonObject
     direction: Direction = Direction.INBOUND
+    friction: bool | dict[str, JsonObject] = False
     aliases: tuple[str, ...] = ()
     vendors: tuple[Vendor, ...] = ()
     properties: Mapping[str, JsonObject] = MappingProxyType({})
@@ -63,6 +65,7 @@ class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: tuple[Channel, ...]
     example: JsonObject
     direction: Direction = Direction.INBOUND
+    friction: bool | dict[str, JsonObject] = False
     aliases: tuple[str, ...] = ()
     vendors: tuple[Vendor, ...] = ()
     properties: tuple[str, ...] = ()
@@ -100,6 +103,7 @@ def _type(key: str, entry: _Entry, file: _File) -> TouchpointType:
         channels=entry.channels,
         example={"type": key, "channel": entry.channels[0].value, **entry.example},
         direction=entry.direction,
+        friction=entry.friction,
         aliases=entry.aliases,
         vendors=entry.vendors,
         properties={name: file.properties[name] for name in entry.properties},

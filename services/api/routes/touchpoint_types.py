@@ -35,6 +35,7 @@ def _item(kind: TouchpointType) -> JsonObject:
         "channel": kind.channels[0],
         "channels": kind.channels,
         "direction": kind.direction,
+        "friction": kind.friction,
         "aliases": kind.aliases,
         "vendors": kind.vendors,
         "schema": schema_of(kind),
