@@ -29,14 +29,17 @@ from services.api.reports.parameters import (
 from services.api.reports.questions import ReportQuestion
 from services.api.reports.report import Report
 from services.api.resources import Resources
-from services.api.transactions import reading
 from shared.errors import Fault, Overloaded, Unreadable
 from shared.instants import EARLIEST, LATEST, rfc3339
 from shared.storage.personas import find_persona
 from shared.storage.watermark import load_watermark
 from shared.touchpoints import JsonObject
 
-_PATIENCE: Final = f"SET LOCAL statement_timeout = '{PATIENCE_SECONDS:.0f}s'"
+_SETTINGS: Final = f"""
+SET LOCAL statement_timeout = '{PATIENCE_SECONDS:.0f}s';
+SET LOCAL work_mem = '64MB';
+SET LOCAL jit = off
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +104,8 @@ def _part_of(report: Report, name: str | None) -> Part:
 
 @asynccontextmanager
 async def _counting(resources: Resources) -> AsyncGenerator[asyncpg.Connection]:
-    async with resources.report_turns.turn(), reading(resources.engine) as connection:
-        await connection.execute(_PATIENCE)
+    async with resources.report_turns.turn(), resources.databases.reading() as connection:
+        await connection.execute(_SETTINGS)
         try:
             yield connection
         except asyncpg.QueryCanceledError as error:

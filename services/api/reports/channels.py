@@ -30,7 +30,7 @@ SELECT c.*, CASE WHEN EXISTS (
 # The touchpoint before the first one in the time asked for may lie outside of it.
 _SWITCHES: Final = """
 SELECT s.customer_id, s.at, s.tie, s.source, s.event_id, s.type, s.channel AS to_channel,
-       s.before AS from_channel, extract(epoch FROM s.at - s.before_at) AS seconds
+       s.before AS from_channel, extract(epoch FROM s.at - s.before_at)::float8 AS seconds
   FROM (SELECT c.id AS customer_id, t.effective_at AS at, t.source, t.event_id, t.type, t.channel,
                (t.source || '/' || t.event_id) COLLATE "C" AS tie,
                lag(t.channel) OVER theirs AS before, lag(t.effective_at) OVER theirs AS before_at

@@ -5,9 +5,9 @@ from typing import Final
 import asyncpg
 
 from services.api.readers.arguments import Arguments
-from services.api.readers.conditions import Columns, condition_of, member
+from services.api.readers.conditions import condition_of
 from services.api.reports.drilling import Drills, Part
-from services.api.reports.facts import newcomers
+from services.api.reports.facts import TOUCHPOINT, newcomers
 from services.api.reports.funnel import reached
 from services.api.reports.parameters import CohortsDrill, CohortsParameters
 from services.api.reports.questions import ReportQuestion
@@ -43,16 +43,6 @@ SELECT b.customer_id, t.effective_at AS at, (t.source || '/' || t.event_id) COLL
   JOIN customers c ON c.id = b.customer_id
  WHERE {alive}
 """
-_TOUCHPOINT: Final = Columns(
-    channel="t.channel",
-    type="t.type",
-    source="t.source",
-    roots={
-        "properties": member("(t.body -> 'properties')"),
-        "context": member("(t.body -> 'context')"),
-        "traits": lambda name: f"(c.profile -> 'traits' -> {name} -> 3)",
-    },
-)
 
 
 def _began(question: ReportQuestion, arguments: Arguments) -> str:
@@ -66,7 +56,7 @@ def _came(question: ReportQuestion, arguments: Arguments) -> str:
     ignored = question.model.activity.ignore
     alive = "true"
     if ignored is not None:
-        alive = f"NOT {condition_of(ignored, _TOUCHPOINT, arguments)}"
+        alive = f"NOT {condition_of(ignored, TOUCHPOINT, arguments)}"
     return _CAME.format(
         by=arguments.add(question.by, "text"), began=_began(question, arguments), alive=alive
     )

@@ -9,25 +9,13 @@ from typing import Final
 import asyncpg
 
 from services.api.readers.arguments import Arguments
-from services.api.readers.conditions import Columns, condition_of, member
 from services.api.reports.drilling import Drills, Part
 from services.api.reports.facts import touches
 from services.api.reports.questions import ReportQuestion
 from services.api.reports.report import Report
 from services.api.reports.stages import rank_in
 from services.api.reports.tallies import share, tally
-from shared.catalogue.friction import friction_matcher
 from shared.touchpoints import JsonObject
-
-_TOUCHPOINT: Final = Columns(
-    channel="f.channel",
-    type="f.type",
-    source="f.source",
-    roots={
-        "properties": member("(f.body -> 'properties')"),
-        "context": member("(f.body -> 'context')"),
-    },
-)
 
 # What comes next on either axis: a loss is a step back by a deadline, or falling asleep.
 _JUDGED: Final = """
@@ -46,20 +34,14 @@ SELECT f.*, coalesce((
                  (m.cause -> 'touchpoint' ->> 'event_id') COLLATE "C", m.axis, m.id
         LIMIT 1), 'open') AS outcome
   FROM ({touches}) f
- WHERE {friction}
+ WHERE f.friction
 """
-
-
-def friction_condition(arguments: Arguments) -> str:
-    """Return the condition on a row of touchpoints, ``f``, that it is friction."""
-    return condition_of(friction_matcher(), _TOUCHPOINT, arguments)
 
 
 def _frictions(question: ReportQuestion, arguments: Arguments) -> str:
     return _JUDGED.format(
         model=arguments.add(question.model_id, "smallint"),
         touches=touches(question, arguments),
-        friction=friction_condition(arguments),
     )
 
 

@@ -18,7 +18,7 @@ from shared.touchpoints import JsonObject
 _REACHED: Final = """
 SELECT c.customer_id, min(m.at) AS at, '' AS tie, s.key AS stage,
        CASE WHEN bool_or(m.to_key = s.key) THEN 'yes' ELSE 'no' END AS entered,
-       extract(epoch FROM min(m.at) - min(c.at)) AS seconds, min(c.at) AS began
+       extract(epoch FROM min(m.at) - min(c.at))::float8 AS seconds, min(c.at) AS began
   FROM ({newcomers}) c
   JOIN transitions m ON m.customer_id = c.customer_id AND m.model_id = {model}
                     AND m.axis = 'stage' AND m.superseded_at IS NULL

@@ -4,46 +4,32 @@ from typing import Final
 
 import asyncpg
 
-from services.api.readers.arguments import Arguments
 from services.api.reports.drilling import Drills, Part
 from services.api.reports.facts import touches
 from services.api.reports.flow import STAGE_MOVES
-from services.api.reports.friction import friction_condition
 from services.api.reports.questions import ReportQuestion
 from services.api.reports.report import Report
 from services.api.reports.stages import rank_in, stage_members
-from services.api.reports.tallies import MEDIAN, share, tally
+from services.api.reports.tallies import MEDIAN, share, tallies, tally
 from shared.touchpoints import JsonObject
 
-_MARKED: Final = """
-SELECT f.*, CASE WHEN f.moved THEN 'yes' ELSE 'no' END AS moved_there,
-       CASE WHEN {friction} THEN 'yes' ELSE 'no' END AS friction
-  FROM ({touches}) f
-"""
-
-
-def _touches(question: ReportQuestion, arguments: Arguments) -> str:
-    friction = friction_condition(arguments)
-    return _MARKED.format(friction=friction, touches=touches(question, arguments))
-
-
 _TOUCHPOINTS: Final = Part(
-    _touches,
-    ("stage", "channel", "type", "moved_there", "friction"),
+    touches,
+    ("stage", "channel", "type"),
     ("source", "event_id", "channel", "type", "stage", "moved", "friction"),
 )
-_CELL: Final = ("stage", "channel", "type")
+_CELL: Final = _TOUCHPOINTS.dimensions
 _FURTHER: Final = (
     "count(*) FILTER (WHERE moved) AS moved",
-    "count(*) FILTER (WHERE friction = 'yes') AS friction",
+    "count(*) FILTER (WHERE friction) AS friction",
 )
 
 
 async def _read(
     connection: asyncpg.Connection, question: ReportQuestion, drills: Drills
 ) -> JsonObject:
-    cells = await tally(connection, question, _TOUCHPOINTS, by=_CELL, further=_FURTHER)
-    stages = await tally(connection, question, _TOUCHPOINTS, by=("stage",), further=_FURTHER)
+    sets = (_CELL, ("stage",))
+    cells, stages = await tallies(connection, question, _TOUCHPOINTS, sets, further=_FURTHER)
     left = await tally(connection, question, STAGE_MOVES, by=("from_stage",), further=(MEDIAN,))
     totals = {row["stage"]: row for row in stages}
     model = question.model

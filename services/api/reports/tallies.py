@@ -1,5 +1,6 @@
 """Tallies: facts counted by their dimensions."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
@@ -29,18 +30,39 @@ async def tally(
         by: Which dimensions; all of the part's if None.
         further: More aggregates of ours, each with its name.
     """
-    arguments = Arguments()
     named = part.dimensions if by is None else by
-    groups = ", ".join(named)
-    statement = _TALLY.format(
-        columns=", ".join((*named, *_NUMBERS, *further)),
-        facts=part.facts(question, arguments),
-        grouped=f"GROUP BY {groups} ORDER BY {groups}" if named else "",
-    )
-    rows: list[asyncpg.Record] = await connection.fetch(
-        statement, *arguments.values, timeout=PATIENCE_SECONDS
-    )
+    [rows] = await tallies(connection, question, part, (named,), further=further)
     return rows
+
+
+async def tallies(
+    connection: asyncpg.Connection,
+    question: ReportQuestion,
+    part: Part,
+    sets: Sequence[tuple[str, ...]],
+    *,
+    further: tuple[str, ...] = (),
+) -> list[list[asyncpg.Record]]:
+    """Return what ``tally`` returns for several sets of dimensions, counted in one go.
+
+    Rows of all sets have the columns of the first one, which holds the dimensions of all others.
+    """
+    arguments = Arguments()
+    named = sets[0]
+    groups = ", ".join(f"({', '.join(each)})" for each in sets)
+    level = f"grouping({', '.join(named)})" if named else "0"
+    statement = _TALLY.format(
+        columns=", ".join((*named, *_NUMBERS, *further, f"{level} AS level")),
+        facts=part.facts(question, arguments),
+        grouped=f"GROUP BY GROUPING SETS ({groups}) ORDER BY {', '.join((*named, 'level'))}",
+    )
+    rows = await connection.fetch(statement, *arguments.values, timeout=PATIENCE_SECONDS)
+    return [[row for row in rows if row["level"] == _level(named, each)] for each in sets]
+
+
+def _level(named: tuple[str, ...], given: tuple[str, ...]) -> int:
+    """Return what ``grouping`` says of rows by *given*: a bit for each of *named* that is not."""
+    return sum(1 << place for place, name in enumerate(reversed(named)) if name not in given)
 
 
 def share(part: int, whole: int) -> float | None:
@@ -48,7 +70,5 @@ def share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-MEDIAN: Final = (
-    "percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds::double precision) AS median_seconds"
-)
+MEDIAN: Final = "percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS median_seconds"
 """Of the column ``seconds``, without rows that have none."""

@@ -10,7 +10,6 @@ from services.api.moments import moment_text
 from services.api.parameters import NoParameters
 from services.api.references import Segment, name_in
 from services.api.resources import resources_of
-from services.api.transactions import reading
 from shared.journey.personas import read_persona
 from shared.keys import Principal
 from shared.storage.personas import (
@@ -42,7 +41,7 @@ _DOCUMENT: Final[JsonObject] = {
 @router.get("/v1/personas", dependencies=[MODELS_READ])
 async def read_personas(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
     """List the personas by key."""
-    async with reading(resources_of(request).engine) as connection:
+    async with resources_of(request).databases.reading() as connection:
         stored = await list_personas(connection)
     return json_answer({"items": [_document(each) for each in stored]})
 
@@ -52,7 +51,7 @@ async def read_one_persona(
     request: Request, key: Segment, _: Annotated[NoParameters, Query()]
 ) -> Response:
     """Return one persona with its document."""
-    async with reading(resources_of(request).engine) as connection:
+    async with resources_of(request).databases.reading() as connection:
         return json_answer(_document(await find_persona(connection, name_in(key))))
 
 

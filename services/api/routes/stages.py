@@ -1,6 +1,7 @@
 """Stages: how many customers stand in each."""
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -33,7 +34,10 @@ async def read_stages(request: Request, asked: Annotated[StagesParameters, Query
     content = {
         "model": model.key,
         "version": model.version,
-        "stages": [_stage(stage, counts.get(stage.key, 0)) for stage in program.model.stages],
+        "stages": [
+            {**_stage(stage, counts.get(stage.key, 0)), "drill": _drill(stage, asked.model)}
+            for stage in program.model.stages
+        ],
         "without_stage": counts.get(None, 0),
     }
     return fresh_answer(request, content, fresh.with_overdue(overdue))
@@ -50,3 +54,9 @@ def _stage(stage: Stage, customers: int) -> JsonObject:
         "terminal": stage.terminal,
         "customers": customers,
     }
+
+
+def _drill(stage: Stage, model: str | None) -> str:
+    """Return the address of the customers in a stage."""
+    asked = {"stage": stage.key} if model is None else {"stage": stage.key, "model": model}
+    return f"/v1/customers?{urlencode(asked)}"

@@ -92,6 +92,7 @@ async def test_stages_stand_in_order_with_the_customers_in_each(served: Served) 
         "goal": None,
         "terminal": False,
         "customers": 0,
+        "drill": "/v1/customers?stage=decision",
     }
     assert document["freshness"]["timers_overdue"] == 1
 
