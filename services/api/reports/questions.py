@@ -48,10 +48,12 @@ def within_time(column: str, question: ReportQuestion, arguments: Arguments) -> 
 
 def of_customers(question: ReportQuestion, arguments: Arguments) -> str:
     """Return the condition on customers, ``c``, where touchpoints have their channels."""
-    parts = [persona_condition(question.persona, arguments)]
+    parts = []
+    if question.persona is not None:
+        parts.append(persona_condition(question.persona, arguments))
     if question.first_channel is not None:
         parts.append(f"c.first_channel = {arguments.add(question.first_channel, 'text')}")
-    return " AND ".join(parts)
+    return " AND ".join(parts) or "true"
 
 
 def met_on_channels(question: ReportQuestion, arguments: Arguments) -> str:
