@@ -1,6 +1,6 @@
 """Abandonment: customers who stalled until a deadline took them back, and what came just before."""
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import asyncpg
 
@@ -49,6 +49,9 @@ SELECT f.customer_id, f.at, (f.tie || '/' || t.source || '/' || t.event_id) COLL
         ORDER BY effective_at DESC, source DESC, event_id DESC
         LIMIT {last}) t
 """
+_Move: TypeAlias = tuple[str | None, ...]
+
+_MOVES_BEHIND: Final = "count(DISTINCT (customer_id, id)) AS moves"
 _MOVE: Final = ("axis", "stage", "rule", "to_stage")
 
 
@@ -77,23 +80,11 @@ async def _read(
     connection: asyncpg.Connection, question: ReportQuestion, drills: Drills
 ) -> JsonObject:
     rows = await tally(connection, question, _MOVES)
-    before: dict[tuple[str | None, ...], list[JsonObject]] = {}
-    behind = await tally(
-        connection, question, _TOUCHPOINTS, further=("count(DISTINCT (customer_id, id)) AS moves",)
-    )
     numbers = {_move_of(row): row["number"] for row in rows}
+    before: dict[_Move, list[JsonObject]] = {move: [] for move in numbers}
+    behind = await tally(connection, question, _TOUCHPOINTS, further=(_MOVES_BEHIND,))
     for row in sorted(behind, key=lambda row: -row["number"]):
-        cell = {name: row[name] for name in _TOUCHPOINTS.dimensions}
-        before.setdefault(_move_of(row), []).append(
-            {
-                "channel": row["channel"],
-                "type": row["type"],
-                "touchpoints": row["number"],
-                "moves": row["moves"],
-                "share": share(row["moves"], numbers[_move_of(row)]),
-                "drill": drills.into("touchpoints", **cell),
-            }
-        )
+        before[_move_of(row)].append(_last_touchpoint(row, numbers[_move_of(row)], drills))
     rows.sort(key=lambda row: (row["axis"], rank_in(question.model, row["stage"]), -row["number"]))
     items: list[JsonObject] = [
         {
@@ -104,19 +95,26 @@ async def _read(
             "moves": row["number"],
             "customers": row["customers"],
             "drill": drills.into("moves", **{name: row[name] for name in _MOVE}),
-            "last_touchpoints": before.get(_move_of(row), []),
+            "last_touchpoints": before[_move_of(row)],
         }
         for row in rows
     ]
+    total = sum(numbers.values())
+    return {"moves": total, "drill": drills.into("moves"), "last": question.last, "items": items}
+
+
+def _last_touchpoint(row: asyncpg.Record, moves: int, drills: Drills) -> JsonObject:
     return {
-        "moves": sum(numbers.values()),
-        "drill": drills.into("moves"),
-        "last": question.last,
-        "items": items,
+        "channel": row["channel"],
+        "type": row["type"],
+        "touchpoints": row["number"],
+        "moves": row["moves"],
+        "share": share(row["moves"], moves),
+        "drill": drills.into("touchpoints", **{n: row[n] for n in _TOUCHPOINTS.dimensions}),
     }
 
 
-def _move_of(row: asyncpg.Record) -> tuple[str | None, ...]:
+def _move_of(row: asyncpg.Record) -> _Move:
     return tuple(row[name] for name in _MOVE)
 
 
