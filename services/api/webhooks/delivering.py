@@ -35,6 +35,7 @@ from services.api.webhooks.payloads import payload
 from services.api.webhooks.schedule import asked_pause, next_attempt, pause_of
 from services.api.webhooks.secrets import secret_of, signatures, signing_generations
 from services.api.webhooks.sending import Outcome, Sender
+from services.api.webhooks.slots import Slots
 from shared.clock import Clock
 from shared.errors import RetryableError
 from shared.instants import DAY, HOUR, SECOND, Instant, Micros, instant_of, rfc3339
@@ -54,6 +55,8 @@ CONNECTIONS: Final = 3
 """Of the database, which answering requests needs too."""
 PAUSE_SECONDS: Final = 0.5
 KEEP: Final[Micros] = 30 * DAY
+COUNT_EVERY: Final[Micros] = 10 * SECOND
+"""There may be ten thousand for each endpoint."""
 
 _ACTIVE: Final = """
 SELECT id, url, rotated_at, failures, paused_until FROM webhooks
@@ -106,8 +109,10 @@ class Deliveries:
         self._clock = clock
         self._chance = chance
         self._connections = asyncio.Semaphore(CONNECTIONS)
+        self._slots = Slots()
         self._working: dict[UUID, asyncio.Task[None]] = {}
         self._swept_at: Instant = 0
+        self._counted_at: Instant = 0
         self._ending = False
 
     @property
@@ -155,7 +160,9 @@ class Deliveries:
         """Start a task for every endpoint that may be sent to and has none."""
         async with self._connected() as connection:
             found = [endpoint_of(row) for row in await connection.fetch(_ACTIVE, None)]
-            WEBHOOK_WAITING.set(await connection.fetchval(_WAITING))
+            if self._clock() - self._counted_at >= COUNT_EVERY:
+                WEBHOOK_WAITING.set(await connection.fetchval(_WAITING))
+                self._counted_at = self._clock()
             if self._clock() - self._swept_at >= HOUR:
                 await forget_deliveries(connection, self._clock() - KEEP)
                 self._swept_at = self._clock()
@@ -180,17 +187,23 @@ class Deliveries:
 
     async def _round(self, webhook_id: UUID) -> bool:
         """Try some deliveries; tell whether to go on."""
-        async with self._connected() as connection:
-            row = await connection.fetchrow(_ACTIVE, webhook_id)
-            if row is None:
-                return False
-            endpoint = endpoint_of(row)
-            most = 1 if endpoint.failures else AT_ONCE
-            more = await queue_deliveries(connection, webhook_id, self._clock())
-            taken = await take_deliveries(connection, webhook_id, self._clock(), most)
+        slots = await self._slots.take(AT_ONCE)
+        try:
+            async with self._connected() as connection:
+                row = await connection.fetchrow(_ACTIVE, webhook_id)
+                if row is None:
+                    return False
+                endpoint = endpoint_of(row)
+                most = 1 if endpoint.failures else slots
+                more = await queue_deliveries(connection, webhook_id, self._clock())
+                taken = await take_deliveries(connection, webhook_id, self._clock(), most)
+            self._slots.give_back(slots - len(taken))
+            slots = len(taken)
+            outcomes = await asyncio.gather(*(self._attempt(endpoint, one) for one in taken))
+        finally:
+            self._slots.give_back(slots)
         if not taken:
             return more
-        outcomes = await asyncio.gather(*(self._attempt(endpoint, one) for one in taken))
         async with self._connected() as connection:
             return await self._settle(connection, endpoint, taken, outcomes)
 

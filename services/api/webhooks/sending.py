@@ -15,9 +15,11 @@ import httpcore
 
 from services.api.version import VERSION
 from services.api.webhooks.addresses import AddressRefused, public_addresses
+from services.api.webhooks.slots import MOST
 
 ATTEMPT_SECONDS: Final = 20.0
-MOST_CONNECTIONS: Final = 100
+MOST_CONNECTIONS: Final = MOST + 20
+"""One for each slot, and some for whoever tries an endpoint out."""
 READ_AT_MOST: Final = 16_384
 """Bytes of an answer; nobody looks at them, but a connection can be used again behind them."""
 
