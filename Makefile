@@ -79,8 +79,8 @@ $(TOOLS)/pip-audit $(TOOLS)/cyclonedx-py:
 	@$(PYTHON) -m venv .tools
 	@$(TOOLS)/pip install --quiet pip-audit==2.10.1 cyclonedx-bom==7.5.0
 
-audit: $(TOOLS)/pip-audit ## known vulnerabilities of the locked dependencies (asks a vulnerability service)
-	@$(TOOLS)/pip-audit --requirement requirements.lock --disable-pip
+audit: $(TOOLS)/pip-audit ## known vulnerabilities of the locked dependencies (asks a vulnerability service; fails if that does not know one)
+	@$(TOOLS)/pip-audit --requirement requirements.lock --disable-pip --strict
 
 sbom: $(TOOLS)/cyclonedx-py ## the software bill of materials of what runs, CycloneDX, in sbom.json
 	@$(TOOLS)/cyclonedx-py requirements requirements.lock --of JSON -o sbom.json

@@ -27,6 +27,8 @@ FORMAT: Final = 1
 async def export_document(resources: Resources, reference: Identifier | UUID) -> JsonObject:
     """Return everything that is held about the customer *reference*, read at one moment.
 
+    Touchpoints of others that name the customer are others' data: they are only listed.
+
     Raises:
         NotFound: there is no such customer.
     """
@@ -56,6 +58,11 @@ async def export_document(resources: Resources, reference: Identifier | UUID) ->
             "duplicates": [_duplicate(row) for row in await rows.duplicates()],
             "quarantine": [item_in_full(row) for row in await rows.quarantine(mentions.items)],
             "messages": [_message(row) for row in await rows.messages()],
+            "deliveries": [_delivery(row) for row in await rows.deliveries()],
+            "named_in": [
+                {"source": source, "event_id": event_id}
+                for source, event_id in sorted(mentions.bodies)
+            ],
         }
 
 
@@ -95,6 +102,11 @@ def _duplicate(row: asyncpg.Record) -> JsonObject:
         "last_seen_at": moment_text(row["last_seen_at"]),
         "last_conflict": None if conflict is None else msgspec.Raw(conflict.encode()),
     }
+
+
+def _delivery(row: asyncpg.Record) -> JsonObject:
+    names = ("url", "type", "status", "attempts", "response_status")
+    return {**{name: row[name] for name in names}, "created_at": moment_text(row["created_at"])}
 
 
 def _message(row: asyncpg.Record) -> JsonObject:

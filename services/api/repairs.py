@@ -84,7 +84,7 @@ def repaired(held: Held, repair: Repair) -> bytes:
 def _fault_of(held: Held) -> str | None:
     """Return why moves and a patch cannot be applied; None if they can."""
     if held.item is None and held.format is not None:
-        return f"what was sent is no touchpoint but {held.format}, and could not be read as one"
+        return f"what came as {held.format} is no touchpoint, and none could be read out of it"
     if held.item is None and held.raw_length > len(held.raw):
         return f"only the first {len(held.raw)} of its {held.raw_length} bytes were kept"
     native = held.raw if held.item is None else held.item

@@ -175,9 +175,12 @@ async def create_key(
         chance: Where the key's characters come from.
 
     Raises:
-        Invalid: The request is not clear, or its source does not exist.
+        Invalid: The request is not clear, its source does not exist, or it would have ended.
     """
     kind = request.checked_kind()
+    if request.expires_at is not None and request.expires_at <= now:
+        fault = Fault("expires_at", "invalid_value", "must lie in the future")
+        raise Invalid("expires_at must lie in the future", code="invalid_key", faults=[fault])
     if request.source is not None:
         await _require_source(connection, request.source)
     minted = mint_key(kind, chance)

@@ -103,6 +103,24 @@ def test_a_key_is_made_that_ends(ask: Ask, told: Product) -> None:
     )
 
 
+def test_a_key_that_ends_is_made_in_the_database_itself(
+    command: Command, database_url: str
+) -> None:
+    def keys(*arguments: str) -> Ran:
+        return command(
+            "keys", *arguments, "--database-url", database_url, KEY_PEPPER="pepper of the test"
+        )
+
+    made = keys("create", "--scope", "admin", "--expires", "2999-01-31T01:00:00+01:00")
+    assert made.code == 0, made
+    [shown] = [line for line in keys("list").out.splitlines() if made.out.split()[1] in line]
+    assert "2999-01-31T00:00:00Z" in shown
+    refused = keys("create", "--scope", "admin", "--expires", "2020-01-31T00:00:00Z")
+    assert refused.code == 1
+    assert "expires_at must lie in the future" in _line(refused)
+    assert keys("list").out.count("secret") == 1
+
+
 def test_timeline_of_an_unknown_customer_says_so(ask: Ask) -> None:
     assert "no customer" in _line(ask("timeline", "email:nobody@example.com"))
     assert "kind:value" in _line(ask("timeline", "rubbish"))

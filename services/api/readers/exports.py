@@ -43,6 +43,11 @@ SELECT q.id, q.reason, q.message, q.source, q.event_id, q.received_at, q.recorde
                   AND t.event_id IN (q.event_id, q.redriven_event_id))
  ORDER BY q.received_at, q.id
 """
+_DELIVERIES: Final = """
+SELECT webhooks.url, d.type, d.status, d.attempts, d.response_status, d.created_at
+  FROM deliveries d JOIN webhooks ON webhooks.id = d.webhook_id
+ WHERE d.customer_id = ANY($1::uuid[]) ORDER BY d.id
+"""
 _MESSAGES: Final = """
 SELECT type, data, created_at FROM outbox WHERE customer_id = ANY($1::uuid[]) ORDER BY id
 """
@@ -87,6 +92,10 @@ class ExportRows:
     async def messages(self) -> list[asyncpg.Record]:
         """Return what was, or is to be, told of the customer to the outside."""
         return await self._rows(_MESSAGES, await self._customer_ids())
+
+    async def deliveries(self) -> list[asyncpg.Record]:
+        """Return which messages about the customer went, or are to go, to which webhooks."""
+        return await self._rows(_DELIVERIES, await self._customer_ids())
 
     async def _customer_ids(self) -> list[UUID]:
         rows = await self._connection.fetch(_OWN_IDS, self._identifier_ids)

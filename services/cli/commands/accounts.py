@@ -99,15 +99,17 @@ def list_keys(
                 one.kind.value,
                 one.name,
                 one.source or ", ".join(sorted(one.scopes)),
-                None if one.last_used_at is None else rfc3339(one.last_used_at),
-                None if one.revoked_at is None else rfc3339(one.revoked_at),
+                *(
+                    None if moment is None else rfc3339(moment)
+                    for moment in (one.last_used_at, one.expires_at, one.revoked_at)
+                ),
             ]
             for one in stored
         ]
     else:
         answer = _ask(find_target(url, key, data), "GET", "/v1/keys")
         rows = [_key_row(item) for item in _items(answer)]
-    _print(("id", "kind", "name", "source or scopes", "last used", "revoked"), rows)
+    _print(("id", "kind", "name", "source or scopes", "last used", "ends", "revoked"), rows)
 
 
 @keys.command("revoke")
@@ -279,7 +281,7 @@ def _items(answer: JsonObject) -> list[JsonObject]:
 def _key_row(item: JsonObject) -> list[str | None]:
     scopes = msgspec.convert(item.get("scopes") or [], list[str])
     cells = [item["id"], item["kind"], item.get("name"), item.get("source") or ", ".join(scopes)]
-    cells += [item.get("last_used_at"), item.get("revoked_at")]
+    cells += [item.get(name) for name in ("last_used_at", "expires_at", "revoked_at")]
     return [None if cell is None else str(cell) for cell in cells]
 
 

@@ -282,6 +282,9 @@ async def test_an_export_holds_everything(classified: Classified) -> None:
     assert len(await listed(classified, path, "quarantine")) == 1
     for name in ("transitions", "messages", "journeys"):
         assert await listed(classified, path, name)
+    named_in = await listed(classified, path, "named_in")
+    assert [one["event_id"] for one in named_in] == ["b2", "b3"]
+    assert await listed(classified, path, "deliveries") == []
 
 
 async def test_a_certificate_names_the_spools_that_were_not_swept(classified: Classified) -> None:

@@ -256,7 +256,7 @@ async def test_what_no_touchpoint_could_be_read_out_of_takes_a_whole_item(served
     for body in (None, {"patch": {"customer": {"user_id": "u1"}}}):
         answer = await served.client.post(f"{path}/redrive", json=body)
         assert (answer.status_code, answer.json()["code"]) == (422, "needs_item")
-        assert "no touchpoint but stripe" in answer.json()["detail"]
+        assert "came as stripe" in answer.json()["detail"]
     whole = {"type": "order_completed", "customer": {"user_id": "u1"}}
     answer = await served.client.post(f"{path}/redrive", json={"item": whole})
     assert answer.status_code == 200, answer.text

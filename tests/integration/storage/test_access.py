@@ -24,6 +24,7 @@ from shared.touchpoints import Channel
 
 NOW: Instant = 1_800_000_000 * SECOND
 LATER = NOW + SECOND
+LAST = LATER + SECOND
 PEPPER = b"pepper"
 
 
@@ -80,10 +81,16 @@ async def test_a_source_that_is_not_there_is_not_found(
         await create_key(connection, KeyRequest(source=name), pepper=PEPPER, now=NOW)
 
 
+async def test_no_key_is_made_that_has_ended(connection: AsyncConnection) -> None:
+    request = KeyRequest(scopes=parse_scopes(["admin"]), expires_at=NOW)
+    with pytest.raises(Invalid, match="expires_at must lie in the future"):
+        await create_key(connection, request, pepper=PEPPER, now=NOW)
+
+
 async def test_a_key_is_told_once_and_listed_without_its_text(connection: AsyncConnection) -> None:
     await create_source(connection, "shop", "web", None, now=NOW)
     write = KeyRequest(name="Site", source="shop")
-    secret = KeyRequest(scopes=parse_scopes(["admin", "customers:read"]), expires_at=LATER)
+    secret = KeyRequest(scopes=parse_scopes(["admin", "customers:read"]), expires_at=LAST)
     first = await create_key(connection, write, pepper=PEPPER, now=NOW)
     second = await create_key(connection, secret, pepper=PEPPER, now=LATER)
     assert is_key(first.text)
@@ -94,7 +101,7 @@ async def test_a_key_is_told_once_and_listed_without_its_text(connection: AsyncC
         (second.id, KeyKind.SECRET, None, None),
     ]
     assert listed[1].scopes == {Scope.ADMIN, Scope.CUSTOMERS_READ}
-    assert listed[1].expires_at == LATER
+    assert listed[1].expires_at == LAST
     assert first.text not in repr(listed)
 
 

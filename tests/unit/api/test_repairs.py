@@ -93,7 +93,7 @@ def test_of_another_format_the_touchpoint_that_was_read_out_of_it_is_repaired() 
 def test_what_could_not_be_read_as_a_touchpoint_needs_a_whole_item_even_unrepaired() -> None:
     held = Held(b'{"id": "evt_1"}', 15, "stripe")
     for repair in (Repair(), Repair(patch={"type": "sale"}), Repair(move={"id": "event_id"})):
-        with pytest.raises(Invalid, match="no touchpoint but stripe") as caught:
+        with pytest.raises(Invalid, match="came as stripe") as caught:
             repaired(held, repair)
         assert caught.value.code == "needs_item"
     assert repaired(held, Repair(item={"a": 1})) == b'{"a":1}'
