@@ -5,43 +5,23 @@ a line, the result last.
 """
 
 import asyncio
-import contextlib
 import sys
 from collections.abc import AsyncGenerator
 
 import msgspec
 
-from shared.errors import DatabaseUnavailable
+from services.api.child_processes import child_lines
 from shared.storage.engine import checked_out, open_engine
 from shared.storage.verification import verify
 
 
-async def verification_lines(database_url: str) -> AsyncGenerator[bytes]:
+def verification_lines(database_url: str) -> AsyncGenerator[bytes]:
     """Verify in a child process and yield its lines; closing the generator ends the child.
 
     Raises:
         DatabaseUnavailable: the child ended before its result.
     """
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "services.api.verifying",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        if child.stdin is None or child.stdout is None:
-            raise DatabaseUnavailable("verification could not be started")
-        child.stdin.write(database_url.encode() + b"\n")
-        child.stdin.close()
-        async for line in child.stdout:
-            yield line
-        if await child.wait():
-            raise DatabaseUnavailable("verification ended before its result: try again")
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            child.kill()
-        await child.wait()
+    return child_lines("services.api.verifying", database_url)
 
 
 async def _main() -> None:

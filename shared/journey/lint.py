@@ -1,18 +1,18 @@
 """Warnings about models that load but may not mean what their author thinks."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from shared.instants import Instant
 from shared.journey import lint_rules, lint_signals
-from shared.journey.fold import Fold, in_order
+from shared.journey.fold import in_order
 from shared.journey.lint_warnings import ModelWarning
 from shared.journey.model import StageModel
+from shared.journey.observing import OTHERS, Observations, Observer
 from shared.journey.program import Program
 from shared.touchpoints import Touchpoint
 
-__all__ = ["ModelWarning", "lint", "lint_on_data"]
+__all__ = ["ModelWarning", "lint", "lint_on_data", "lint_on_observations"]
 
 _CHECKS = (
     lint_rules.unreachable_stages,
@@ -42,51 +42,32 @@ def lint_on_data(
     Args:
         program: The compiled model.
         histories: The touchpoints of each customer, in any order.
-        as_of: Up to when time alone may still move customers.
+        as_of: Up to when touchpoints count, and time alone may still move customers.
     """
-    seen = _Seen(program, as_of)
+    observer = Observer(program, as_of)
     for history in histories:
-        seen.watch(history)
-    return tuple(seen.warnings())
+        observer.take(in_order(history))
+        observer.end_customer()
+    return lint_on_observations(program.model, observer.end())
 
 
-class _Seen:
-    """What happened in the histories watched so far."""
+def lint_on_observations(model: StageModel, seen: Observations) -> tuple[ModelWarning, ...]:
+    """Return what *seen* shows of *model*: rules, signals and types that nothing came of."""
+    return tuple(_never(model, seen))
 
-    def __init__(self, program: Program, as_of: Instant) -> None:
-        self._program = program
-        self._as_of = as_of
-        self._fired: Counter[str] = Counter()
-        self._matched: Counter[int] = Counter()
-        self._known: set[str] = set()
-        self._types: set[str] = set()
 
-    def watch(self, history: Iterable[Touchpoint]) -> None:
-        """Fold one customer's touchpoints."""
-        folding = Fold(self._program)
-        for touchpoint in in_order(history):
-            folding.apply(touchpoint)
-            plan, _ = self._program.meaning(touchpoint, folding.situation.traits)
-            self._matched.update(plan.live)
-            self._types.add(touchpoint.type)
-            if plan.live:
-                self._known.add(touchpoint.type)
-        folding.advance(self._as_of)
-        self._fired.update(move.rule for move in folding.moves if move.axis == "stage")
-
-    def warnings(self) -> Iterator[ModelWarning]:
-        """Say what never happened."""
-        model = self._program.model
-        for index, signal in enumerate(model.signals):
-            if not self._matched[index]:
-                path = f"signals.{signal.key}"
-                yield ModelWarning(path, "never_matched", "no touchpoint matched this signal")
-        for path, rule in model.rules():
-            if not self._fired[rule.name]:
-                yield ModelWarning(path, "never_fired", f"{rule.name!r} never moved a customer")
-        ignored = model.activity.ignore.types if model.activity.ignore else frozenset()
-        for type_ in sorted(self._types - self._known - ignored):
-            yield ModelWarning("signals", "unknown_type", f"no signal knows the type {type_!r}")
+def _never(model: StageModel, seen: Observations) -> Iterator[ModelWarning]:
+    for signal in model.signals:
+        if not seen.signals[signal.key].times:
+            path = f"signals.{signal.key}"
+            yield ModelWarning(path, "never_matched", "no touchpoint matched this signal")
+    for path, rule in model.rules():
+        if not seen.rules[rule.name].times:
+            yield ModelWarning(path, "never_fired", f"{rule.name!r} never moved a customer")
+    ignored = model.activity.ignore.types if model.activity.ignore else frozenset()
+    for name, type_ in sorted(seen.types.items()):
+        if not type_.matched and name not in ignored and name != OTHERS:
+            yield ModelWarning("signals", "unknown_type", f"no signal knows the type {name!r}")
 
 
 def _natural(path: str) -> tuple[tuple[int, str], ...]:

@@ -10,12 +10,13 @@ from rich.table import Table
 
 from services.cli.commands.diffs import diff
 from services.cli.commands.releases import activate, draft, list_models, rollback, shadow
+from services.cli.commands.suggestions import suggest
 from services.cli.tables import plain, print_table
 from services.cli.tracefiles import read_customers
 from shared.errors import ModelRefused
 from shared.identity.policy_documents import default_policy
 from shared.instants import Instant, parse_rfc3339
-from shared.journey.lint import lint, lint_on_data
+from shared.journey.lint import ModelWarning, lint, lint_on_data
 from shared.journey.loading import load_model
 from shared.journey.model import StageModel
 from shared.journey.program import compile_model
@@ -31,6 +32,7 @@ app.command("diff")(diff)
 app.command("shadow")(shadow)
 app.command("activate")(activate)
 app.command("rollback")(rollback)
+app.command("suggest")(suggest)
 
 ModelFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="YAML or JSON")]
 TouchpointFile = Annotated[
@@ -63,9 +65,19 @@ class _Traced(msgspec.Struct):
 def check(
     model: ModelFile,
     *,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", exists=True, dir_okay=False, help="NDJSON: touchpoints to try it on"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the findings as JSON")] = False,
 ) -> None:
-    """Validate and lint MODEL; exit 0 if it loads, with or without warnings, 1 if refused."""
+    """Validate and lint MODEL; exit 0 if it loads, with or without warnings, 1 if refused.
+
+    With --data it also says which rules never fired on these touchpoints, which signals never
+    matched, and which types no signal knows.
+    """
     try:
         loaded = load_model(model.read_bytes())
     except ModelRefused as error:
@@ -73,7 +85,7 @@ def check(
             raise
         _print_json({"ok": False, "errors": list(error.faults), "warnings": []})
         raise typer.Exit(REFUSED) from error
-    warnings = lint(loaded)
+    warnings = lint(loaded) if data is None else (*lint(loaded), *_lint_on(loaded, data))
     if as_json:
         _print_json({"ok": True, **_named(loaded), "errors": [], "warnings": list(warnings)})
         return
@@ -108,6 +120,12 @@ def trace_file(
     histories = [customer.touchpoints for customer in customers]
     for warning in lint_on_data(program, histories, when):
         typer.echo(f"warning: {warning.path}: {warning.message}", err=True)
+
+
+def _lint_on(model: StageModel, data: Path) -> tuple[ModelWarning, ...]:
+    customers = read_customers(data, default_policy())
+    histories = [customer.touchpoints for customer in customers]
+    return lint_on_data(compile_model(model), histories, latest_touchpoint(customers) or 0)
 
 
 def _as_of(text: str | None, customers: list[TracedCustomer]) -> Instant:

@@ -13,6 +13,7 @@ ALSO_READABLE = {
     "/v1/models": {Scope.MODELS_WRITE},
     "/v1/models/{version}": {Scope.MODELS_WRITE},
     "/v1/models/{version}/diff": {Scope.MODELS_WRITE},
+    "/v1/models/{version}/observations": {Scope.MODELS_WRITE},
     "/v1/personas": {Scope.MODELS_WRITE},
     "/v1/personas/{key}": {Scope.MODELS_WRITE},
     "/v1/quarantine": {Scope.QUARANTINE_WRITE},
