@@ -21,6 +21,8 @@ from shared.errors import NotFound
 from shared.touchpoints import Identifier
 
 _OWN: Final = {1: "head.identifier_ids"}
+# How many are wanted is hidden from PostgreSQL: a plan for one would look so much cheaper than the
+# plan for any number that it would be made anew each time, which takes longer than what it does.
 _WHOLE: Final = """
 SELECT head.*, ({cached}) AS state,
        (SELECT array_agg(item) FROM ({identifiers}) item) AS identifiers,
@@ -32,7 +34,7 @@ SELECT head.*, ({cached}) AS state,
            OR EXISTS (SELECT FROM identifiers own
                         JOIN referrals ON referrer_kind = own.kind AND referrer_value = own.value
                        WHERE own.id = ANY(head.identifier_ids)) AS is_referred
-  FROM unnest($2::uuid[], $3::text[], $4::text[]) WITH ORDINALITY
+  FROM unnest((SELECT $2::uuid[]), (SELECT $3::text[]), (SELECT $4::text[])) WITH ORDINALITY
        AS wanted (id, kind, value, place)
   LEFT JOIN LATERAL ({head}) head ON true
  ORDER BY wanted.place
