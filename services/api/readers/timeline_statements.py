@@ -12,7 +12,9 @@ from services.api.readers.touchpoints import SELECT_SHOWN, SHOWN
 from services.api.timeline import LAST_TEXT, Kind, Order
 
 # A page of many identifiers would read a whole page of each. The few at the top of each show how
-# far back the page can reach at most: of what is behind that, nothing is read.
+# far back the page can reach at most: of what is behind that, nothing is read. The interval is
+# hidden from PostgreSQL: a plan for all of time would look so much cheaper than the one for any
+# interval that it would be made anew for each page, which takes longer than what it does.
 _TOUCHPOINTS: Final = """
 WITH reach AS (
     SELECT top.effective_at
@@ -21,7 +23,8 @@ WITH reach AS (
            SELECT effective_at FROM touchpoints
             WHERE identifier_id = owner.id
               AND (effective_at, source, event_id) {behind} ($2, $3, $4)
-              AND effective_at >= $5 AND effective_at < $6
+              AND effective_at >= (SELECT $5::timestamptz)
+              AND effective_at < (SELECT $6::timestamptz)
               AND recorded_at <= $7
               AND ($8::text[] IS NULL OR channel = ANY($8))
               AND ($9::text[] IS NULL OR type = ANY($9))
@@ -38,7 +41,8 @@ WITH reach AS (
                  FROM touchpoints
                 WHERE identifier_id = owner.id
                   AND (effective_at, source, event_id) {behind} ($2, $3, $4)
-                  AND effective_at >= $5 AND effective_at < $6
+                  AND effective_at >= (SELECT $5::timestamptz)
+                  AND effective_at < (SELECT $6::timestamptz)
                   AND effective_at {within} coalesce((SELECT effective_at FROM reach), {end})
                   AND recorded_at <= $7
                   AND ($8::text[] IS NULL OR channel = ANY($8))

@@ -16,6 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.instants import DAY, MINUTE
+from shared.storage.engine import checked_out
 from tests.fixtures.hooked import Hooked
 from tests.fixtures.large_tables import LARGE, fill_tables
 from tests.fixtures.served_api import START
@@ -26,6 +27,9 @@ Plan: TypeAlias = dict[str, Any]
 
 MOST_ROWS = 2_000
 """That a statement may look at in one table, a tenth of the smallest."""
+
+TRIED_BEFORE_KEPT = 5
+"""How often PostgreSQL plans for the values at hand before it compares."""
 
 ANA = "/v1/customers/user_id:u_1"
 ASKED = (
@@ -169,3 +173,19 @@ async def test_pages_of_lists_read_by_indexes(large: Hooked, mode: str) -> None:
             assert len(answer.json()["items"]) == 50
     pages = [plan for plan in plans.ran if "count(*)" not in plan["Query Text"]]
     assert too_much(pages) == []
+
+
+async def test_hot_reads_are_planned_a_few_times_and_not_for_each_answer(large: Hooked) -> None:
+    """A plan takes longer than what it does; PostgreSQL keeps one that is as good for all."""
+    hot = (f"{ANA}/timeline", f"{ANA}/timeline?order=asc", f"{ANA}/journey", ANA)
+    async with watched(large.api.engine, Plans()):
+        for path in hot * TRIED_BEFORE_KEPT * 2:
+            assert (await large.api.client.get(path)).status_code == 200
+        async with checked_out(large.api.engine) as connection:
+            asked = await connection.fetch(
+                "SELECT statement, custom_plans FROM pg_prepared_statements"
+                " WHERE custom_plans + generic_plans >= $1",
+                TRIED_BEFORE_KEPT * 2,
+            )
+    assert len(asked) >= len(hot)
+    assert [row["statement"] for row in asked if row["custom_plans"] > TRIED_BEFORE_KEPT] == []
