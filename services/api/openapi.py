@@ -14,7 +14,6 @@ from services.api.timeline import TimelinePage
 from services.api.version import VERSION
 from shared.touchpoints import JsonObject
 
-LARGEST_BODY: Final = 1 << 20
 """Bytes; no management request is longer, apart from those that say so themselves."""
 
 _COMPONENTS: Final = "#/components/schemas/{name}"
@@ -75,7 +74,6 @@ class DescribedApi(FastAPI):
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
-            max_body_size=LARGEST_BODY,
         )
         self._elsewhere = elsewhere
 

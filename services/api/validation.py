@@ -59,7 +59,8 @@ def _fault(found: Mapping[str, object], known: Sequence[str] = ()) -> Fault:
     path, code = _path(place[1:]), str(found["type"])
     if code != _UNKNOWN:
         words = str(found["msg"]).removeprefix(_OWN_WORDS).replace(*_ITS_WORDS)
-        return Fault(path, code, _MESSAGES.get(code, words))
+        message = _MESSAGES.get(code, words)
+        return Fault(path, code, message if path else f"the body {message}")
     if place[0] == "body":
         return Fault(path, "unknown_field", f"{path} is not known here")
     return Fault(path, "unknown_parameter", _unknown(path, known))

@@ -199,7 +199,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
         case HTTPStatus.METHOD_NOT_ALLOWED:
             answer = problem(MethodNotAllowed(_methods_at(request)), identity)
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            answer = problem(TooLarge(error.detail), identity)
+            answer = problem(TooLarge(error.detail, code="body_too_large"), identity)
         case HTTPStatus.BAD_REQUEST:
             answer = problem(Unreadable("the body is not JSON", code="bad_json"), identity)
         case status:

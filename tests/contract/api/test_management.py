@@ -83,7 +83,7 @@ async def listed(served: Served) -> list[dict[str, str]]:
 
 async def test_a_body_that_is_too_long_is_refused(served: Served) -> None:
     answer = await served.client.post("/v1/sources", json={"name": "x" * (2 << 20)})
-    assert answer.status_code == 413
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
 async def test_a_write_key_is_shown_once_and_stored_as_a_digest(served: Served) -> None:
