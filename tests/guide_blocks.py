@@ -7,7 +7,8 @@ A block's info string says what a reader does with it:
   before another one; ``as=OTHER`` leaves the file alone and writes the result to another one.
 * ``json fragment of=FILE``: adds its lines to the end of that file; ``as=OTHER`` likewise.
 * ``console``: runs what follows each ``$`` and sees the lines after it, where a line ``…`` stands
-  for any lines.
+  for any lines, and ``…`` at the end of one for any rest. With ``on=system`` it wants a system
+  that runs.
 """
 
 import contextlib
@@ -43,6 +44,11 @@ class Block:
     def fragment(self) -> bool:
         """Whether it goes into a file that there is already."""
         return "of" in self.options
+
+    @property
+    def wants_a_system(self) -> bool:
+        """Whether its commands talk to a running system."""
+        return self.options.get("on") == "system"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +162,14 @@ def run(command: str, journeyline: Callable[[list[str]], object]) -> list[str]:
 def agree(shown: tuple[str, ...], printed: list[str]) -> bool:
     """Tell whether *printed* is what is *shown*, where a line ``…`` stands for any lines."""
     pattern = "".join(
-        r"(?:.*\n)*?" if line.strip() == ANY_LINES else re.escape(line.rstrip()) + r"\n"
+        r"(?:.*\n)*?" if line.strip() == ANY_LINES else f"{_begun(line.rstrip())}\n"
         for line in shown
     )
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in printed)) is not None
+
+
+def _begun(line: str) -> str:
+    """Return the pattern of a line, which ends as it likes after ``…``."""
+    if line.endswith(ANY_LINES):
+        return re.escape(line.removesuffix(ANY_LINES)) + ".*"
+    return re.escape(line)

@@ -197,7 +197,8 @@ def _print(told: _Diff, names: Mapping[str, str]) -> None:
     )
     if told.flows:
         print_table(_matrix(told))
-        typer.echo("in brackets: of these, who come to the same stage another way")
+        if told.differ > told.moved:
+            typer.echo("in brackets: of these, who come to the same stage another way")
     if told.items:
         print_table(_customers(told.items, names))
         if told.total > len(told.items):
@@ -229,15 +230,15 @@ def _cell(flow: _Flow | None) -> str:
 
 
 def _customers(items: Iterable[_Item], names: Mapping[str, str]) -> Table:
-    table = Table("customer", "now", "then", "first difference", "now by", "then by", box=SIMPLE)
+    table = Table("customer", "now", "then", "differs from", "now by", "then by", box=SIMPLE)
     for item in items:
         table.add_row(
             plain(names.get(item.customer_id, item.customer_id)),
             _stands(item.from_),
             _stands(item.to),
             item.first.at,
-            _moves(item.first.from_),
-            _moves(item.first.to),
+            _moves(item.first.from_, item.first.at),
+            _moves(item.first.to, item.first.at),
         )
     return table
 
@@ -246,5 +247,9 @@ def _stands(standing: _Standing) -> str:
     return f"{standing.stage or _NOTHING}, {standing.activity or _NOTHING}"
 
 
-def _moves(move: _Move | None) -> str:
-    return _NOTHING if move is None else f"{move.rule} → {move.to}, {move.at}"
+def _moves(move: _Move | None, first_at: str) -> str:
+    """Return what a move is made by and where it leads; when, if that is later than the first."""
+    if move is None:
+        return _NOTHING
+    later = f", {move.at}" if move.at != first_at else ""
+    return f"{move.rule} → {move.to}{later}"
