@@ -236,6 +236,31 @@ async def test_a_cursor_of_the_feed_is_never_moved_back(served: Served, both: Re
     assert item["seq"] == 3
 
 
+async def test_a_follower_of_the_feed_sees_each_message_once_wherever_it_reads(
+    served: Served, both: Replicated
+) -> None:
+    chance = random.Random(7)
+
+    async def write() -> None:
+        for number in range(1, 41):
+            await say(served, transition(number))
+            if number % 8 == 0:
+                await (both.pause() if number % 16 else both.resume())
+        await both.resume()
+
+    writing = asyncio.create_task(write())
+    seen: list[int] = []
+    params: dict[str, str] = {"limit": "3"}
+    while not writing.done() or len(seen) < 40:
+        if chance.random() < 0.3:
+            replica_of(served).trouble = chance.choice([None, "a test says so"])
+        page = (await served.client.get("/v1/transitions", params=params)).json()
+        seen += [item["seq"] for item in page["items"]]
+        params["cursor"] = page["next"]
+    await writing
+    assert seen == list(range(1, 41))
+
+
 async def test_reads_go_to_the_primary_while_the_replica_is_gone(
     served: Served, both: Replicated
 ) -> None:
