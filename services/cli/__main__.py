@@ -72,6 +72,9 @@ def main() -> None:
         if message := error.format_message():  # without any arguments the help has been printed
             sys.stderr.write(f"journeyline: {message} (--help says how)\n")
         sys.exit(error.exit_code)
+    except typer.Abort:  # a question was answered by no, or by nobody
+        sys.stderr.write("\njourneyline: nothing was done\n")
+        sys.exit(FAILED)
     except JourneylineError as error:
         sys.stderr.write(f"journeyline: {error.message}\n")
         for fault in error.faults:

@@ -103,6 +103,14 @@ def test_a_key_is_made_that_ends(ask: Ask, told: Product) -> None:
     )
 
 
+def test_an_erasure_that_nobody_confirms_does_nothing_and_says_so(told: Product) -> None:
+    refused = told.run("erase", ANA)
+    assert refused.code == 1
+    assert refused.err.splitlines()[-1] == "journeyline: nothing was done"
+    assert "Traceback" not in refused.err
+    assert told.run("timeline", ANA).code == 0
+
+
 def test_a_key_that_ends_is_made_in_the_database_itself(
     command: Command, database_url: str
 ) -> None:

@@ -115,10 +115,9 @@ def _erase(target: Target, ref: str, order: Mapping[str, object]) -> None:
 def _lift(target: Target, certificate: str, reason: str | None) -> None:
     path = f"/v1/erasures/{quote(certificate, safe='')}/lift"
     done = _ask(target, "POST", path, body={"reason": reason or ""})
-    typer.echo(
-        f"lifted at {done['lifted_at']}: the identifiers may be used again; "
-        "what was erased stays erased"
-    )
+    lifted = done["lifted_at"]
+    what = "nothing was suppressed" if lifted is None else f"lifted at {lifted}"
+    typer.echo(f"{what}: the identifiers may be used again; what was erased stays erased")
 
 
 def _ask(
