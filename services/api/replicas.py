@@ -24,6 +24,8 @@ from shared.metrics import API_REPLICA_SERVES
 log = structlog.get_logger()
 
 LOOK_SECONDS: Final = 0.5
+PATIENCE_SECONDS: Final = 2.0
+"""How long a look waits; one that hangs would hold up the next."""
 MOST_MARKS: Final = 7_200
 """An hour of them; a replica that is further behind is not asked where that matters."""
 
@@ -96,12 +98,18 @@ class Replica:
 
     async def look(self) -> None:
         """Look at both once; that the primary is away does not keep anybody from reading here."""
-        with contextlib.suppress(DatabaseUnavailable):
-            await self._look_at_primary()
+        with contextlib.suppress(DatabaseUnavailable, TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._look_at_primary()
         try:
-            self._judge(await self._asked())
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                found = await self._asked()
         except DatabaseUnavailable as error:
             self.rest(error.message)
+        except TimeoutError:
+            self.rest(f"it did not answer within {PATIENCE_SECONDS:g} s")
+        else:
+            self._judge(found)
 
     def rest(self, why: str) -> None:
         """Let nobody read here until the next look finds it well."""

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from services.api import replicas
 from services.api.databases import open_databases
 from services.api.replicas import Replica
 from services.api.transactions import reading
@@ -344,3 +345,25 @@ async def test_whose_replica_it_is_has_to_be_known_before_it_is_read_from(served
         replica = Replica(replica_of(served).engine, away)
         await replica.look()
         assert "has not been seen" in str(replica.trouble)
+
+
+async def test_a_replica_that_hangs_is_found_out_soon(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicas, "PATIENCE_SECONDS", 0.3)
+    answered = asyncio.Event()
+
+    async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await answered.wait()
+        writer.close()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with open_engine(f"postgresql://a@127.0.0.1:{port}/a", pool_size=1) as frozen:
+        replica = Replica(frozen, served.engine)
+        async with asyncio.timeout(4):
+            await replica.look()
+        assert replica.trouble == "it did not answer within 0.3 s"
+        answered.set()
+        await asyncio.sleep(0.05)
+    server.close()
