@@ -40,11 +40,26 @@ _CLEARED: Final = """
 UPDATE certificates SET log_cleared_at = $1 WHERE log_cleared_at IS NULL AND erased_at <= $2
 """
 _UNVACUUMED: Final = "SELECT EXISTS (SELECT FROM certificates WHERE vacuumed_at IS NULL)"
-_VACUUM: Final = """
-VACUUM touchpoints, identifiers, links, bars, customers, journeys, snapshots, transitions, outbox,
-       quarantine, duplicates, referrals
-"""
-_VACUUMED: Final = """
+VACUUMED: Final = (
+    "bars",
+    "components",
+    "customers",
+    "deliveries",
+    "diff_customers",
+    "duplicates",
+    "identifiers",
+    "journeys",
+    "links",
+    "outbox",
+    "quarantine",
+    "referrals",
+    "snapshots",
+    "touchpoints",
+    "transitions",
+)
+"""Tables of which an erasure may delete rows, or rewrite them."""
+_VACUUM: Final = f"VACUUM {', '.join(VACUUMED)}"
+_DONE: Final = """
 UPDATE certificates SET vacuumed_at = $1 WHERE vacuumed_at IS NULL AND erased_at < $1
 """
 VACUUM_SECONDS: Final = 3_600.0
@@ -202,7 +217,7 @@ class LogClearing:
             await driver.execute("SET statement_timeout = 0")
             try:
                 await driver.execute(_VACUUM, timeout=VACUUM_SECONDS)
-                await driver.execute(_VACUUMED, now)
+                await driver.execute(_DONE, now)
             finally:
                 await driver.execute("RESET statement_timeout")
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import ARRAY, JSON, LargeBinary, Text, Uuid
 
+from services.api.log_clearing import VACUUMED
 from shared.storage.tables import metadata
 
 DELETED: Final = "its rows are deleted with the customer"
@@ -170,3 +171,10 @@ def test_every_column_that_could_hold_a_person_s_data_is_accounted_for() -> None
     }
     assert found - COLUMNS.keys() == set(), "say what an erasure does about these"
     assert COLUMNS.keys() - found == set(), "these are gone"
+
+
+def test_what_an_erasure_deletes_from_is_vacuumed_after_it() -> None:
+    touched = {
+        name.partition(".")[0] for name, why in COLUMNS.items() if why in {DELETED, SEARCHED}
+    }
+    assert touched == set(VACUUMED)

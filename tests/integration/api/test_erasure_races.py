@@ -6,10 +6,14 @@ from uuid import UUID
 import pytest
 
 from services.api.erasure_mentions import find_mentions, with_late_ones
+from services.api.log_clearing import LogClearing
+from shared.clock import wall_clock
+from shared.erasure import Digests
 from shared.identity.identifiers import identifier_id
 from shared.instants import DAY
 from shared.storage.verification import Difference
 from shared.upkeep.transactions import TransactionConflict, transaction
+from tests.eventually import eventually
 from tests.fixtures.classification import START, Refused, Sent
 from tests.fixtures.classified_api import Classified, classified_api
 from tests.fixtures.histories import findings
@@ -79,6 +83,26 @@ async def test_an_erasure_among_batches_leaves_no_name_behind(database_url: str)
         assert await names_left(classified) == 0
         found = await findings(classified.classifier)
         assert not [finding for finding in found if isinstance(finding, Difference)]
+
+
+async def test_after_an_erasure_the_database_s_files_are_vacuumed_once(database_url: str) -> None:
+    async with classified_api(database_url) as classified:
+        await classified.feed(Sent("a1", (ANA, HER_MAIL)))
+        assert (await classified.client.delete(f"/v1/customers/{ANA}")).status_code == 200
+        engine, stopping = classified.classifier.engine, asyncio.Event()
+        clearing = LogClearing(None, engine, Digests.under(b"pepper"), wall_clock)
+        running = asyncio.create_task(clearing.run(stopping))
+
+        async def is_vacuumed() -> bool:
+            [row] = await classified.classifier.rows(
+                "SELECT vacuumed_at IS NOT NULL AND vacuum_count > 0 AS done"
+                "  FROM certificates, pg_stat_user_tables WHERE relname = 'touchpoints'"
+            )
+            return bool(row["done"])
+
+        await eventually(is_vacuumed)
+        stopping.set()
+        await running
 
 
 async def names_left(classified: Classified) -> int:
