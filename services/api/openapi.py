@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from fastapi import FastAPI
 
+from services.api.diff_answers import DiffPage
 from services.api.feed import FeedPage
 from services.api.timeline import TimelinePage
 from services.api.version import VERSION
@@ -18,7 +19,11 @@ from shared.touchpoints import JsonObject
 
 _COMPONENTS: Final = "#/components/schemas/{name}"
 _ANSWERS: Final[Mapping[str, type]] = MappingProxyType(
-    {"/v1/customers/{ref}/timeline": TimelinePage, "/v1/transitions": FeedPage}
+    {
+        "/v1/customers/{ref}/timeline": TimelinePage,
+        "/v1/transitions": FeedPage,
+        "/v1/models/{version}/diff": DiffPage,
+    }
 )
 _REF: Final = "/v1/customers/{ref}"
 _LOOKUP: Final = "/v1/customers/lookup"

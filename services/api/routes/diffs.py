@@ -1,6 +1,6 @@
 """Stage models over all history: what a version would change, and what is seen of it."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -21,8 +21,12 @@ from shared.storage.watermark import load_watermark
 
 router = APIRouter(tags=["models"], dependencies=[MODELS_READ])
 
+_LATER: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"description": "not done within `timeout`: `progress`, and `next` to ask again with"}
+}
 
-@router.get("/v1/models/{version}/diff")
+
+@router.get("/v1/models/{version}/diff", responses=_LATER)
 async def compare_models(
     request: Request, version: Segment, asked: Annotated[DiffParameters, Query()]
 ) -> Response:
@@ -30,7 +34,7 @@ async def compare_models(
     answer = await read_diff(resources_of(request), name_in(version), asked)
     if answer.freshness is None:
         return json_answer(answer.content, status=202)
-    headers = next_link(request, answer.next)
+    headers = next_link(request, answer.content.next)
     return fresh_answer(request, answer.content, answer.freshness, headers=headers)
 
 

@@ -1,6 +1,6 @@
 """Stage models: which there are, what they say, and how one comes into force."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import asyncpg
 import msgspec
@@ -42,6 +42,10 @@ _DOCUMENT: Final[JsonObject] = {
     }
 }
 
+_LATER: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"description": "not done within `timeout`: `progress` says how far it is, and it goes on"}
+}
+
 
 @router.get("/v1/models", dependencies=[MODELS_READ])
 async def read_models(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
@@ -61,7 +65,7 @@ async def hand_in_model(
     return json_answer(content, status=201 if stored.is_new else 200)
 
 
-@router.post("/v1/models/{version}/activate")
+@router.post("/v1/models/{version}/activate", responses=_LATER)
 async def activate_model(
     request: Request,
     version: Segment,
@@ -75,7 +79,7 @@ async def activate_model(
     return _release(row)
 
 
-@router.post("/v1/models/{version}/shadow")
+@router.post("/v1/models/{version}/shadow", responses=_LATER)
 async def shadow_model(
     request: Request,
     version: Segment,
@@ -98,7 +102,7 @@ async def end_model_shadow(
     return json_answer(_summary(row))
 
 
-@router.post("/v1/models/rollback")
+@router.post("/v1/models/rollback", responses=_LATER)
 async def roll_model_back(
     request: Request,
     writer: Writer,
@@ -114,7 +118,7 @@ async def roll_model_back(
     return await _rolled_back(request, wish, asked.timeout, writer)
 
 
-@router.post("/v1/models/{name}/rollback")
+@router.post("/v1/models/{name}/rollback", responses=_LATER)
 async def roll_named_model_back(
     request: Request,
     name: Segment,
