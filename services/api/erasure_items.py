@@ -1,7 +1,8 @@
 """Refused items of a customer: they may hold identifiers anywhere, and in any spelling."""
 
+import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote_plus, unquote_plus
@@ -20,12 +21,12 @@ _ITEMS: Final = """
 SELECT id, raw, item, concat_ws(E'\\n', message, errors::text, settled_reason) AS said
   FROM quarantine
  WHERE recorded_at >= $1
-   AND EXISTS (SELECT FROM unnest($2::text[], $3::text[], $4::text[]) AS wanted (value, form, said)
-                  WHERE strpos(lower(encode(raw, 'escape')), wanted.value) > 0
-                     OR strpos(lower(encode(raw, 'escape')), wanted.form) > 0
-                     OR strpos(lower(encode(item, 'escape')), wanted.value) > 0
-                     OR strpos(lower(concat_ws(E'\\n', message, errors::text, settled_reason)),
-                               wanted.said) > 0)
+   AND (EXISTS (SELECT FROM unnest($2::text[]) AS wanted (text)
+                 WHERE strpos(lower(encode(raw, 'escape')), wanted.text) > 0
+                    OR strpos(lower(encode(item, 'escape')), wanted.text) > 0)
+     OR EXISTS (SELECT FROM unnest($3::text[]) AS wanted (text)
+                 WHERE strpos(lower(concat_ws(E'\\n', message, errors::text, settled_reason)),
+                              wanted.text) > 0))
 """
 
 
@@ -44,19 +45,18 @@ async def find_items(
         since: Only what was recorded from then on counts.
         timeout_seconds: How long the search may take.
     """
-    rows = await connection.fetch(_ITEMS, since, *_spellings(names), timeout=timeout_seconds)
+    spellings = sorted({text for name in names for text in _spellings(name.value)})
+    words = [name.value.lower() for name in names]
+    rows = await connection.fetch(_ITEMS, since, spellings, words, timeout=timeout_seconds)
     return frozenset(row["id"] for row in rows if _concerns(row, names))
 
 
-def _spellings(
-    names: Collection[Identifier],
-) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
-    """Return how each name is written in JSON or text, in a form, and in words of ours."""
-    return (
-        [_escaped(name.value) for name in names],
-        [quote_plus(name.value).lower() for name in names],
-        [name.value.lower() for name in names],
-    )
+def _spellings(value: str) -> Iterator[str]:
+    """Yield how a value may be written in bytes: as it is, in JSON, in JSON of ASCII, in a form."""
+    yield _escaped(value)
+    yield _escaped(json.dumps(value, ensure_ascii=False)[1:-1])
+    yield _escaped(json.dumps(value)[1:-1])
+    yield quote_plus(value).lower()
 
 
 def _concerns(row: asyncpg.Record, names: frozenset[Identifier]) -> bool:

@@ -1,7 +1,9 @@
 """Erasure over what a real classifier stored: gone, kept out, lifted; others stay as they were."""
 
+import json
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import quote
 from uuid import UUID
 
 import httpx
@@ -219,6 +221,18 @@ async def test_refused_items_of_the_customer_go_too_and_those_of_others_stay(
     assert [UUID(str(row["id"])).int for row in left] == [3, 4]
     await classified.feed(*refused, Refused(UUID(int=9), raw=raws[0]))
     assert await classified.classifier.rows("SELECT id FROM quarantine ORDER BY id") == left
+
+
+async def test_refused_items_are_recognised_however_their_json_is_written(
+    classified: Classified,
+) -> None:
+    name = 'José "Pepe" Müller'
+    await classified.feed(Sent("j1", (f"user_id:{name}",)))
+    item = {"customer": {"user_id": name}}
+    raws = [json.dumps(item), json.dumps(item, ensure_ascii=False)]
+    await classified.feed(*(Refused(UUID(int=n), raw=r.encode()) for n, r in enumerate(raws)))
+    await erase(classified, f"/v1/customers/{quote(f'user_id:{name}')}")
+    assert await classified.classifier.rows("SELECT id FROM quarantine") == []
 
 
 async def test_refused_items_in_forms_of_vendors_are_recognised(classified: Classified) -> None:
