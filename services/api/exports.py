@@ -59,6 +59,7 @@ async def export_document(resources: Resources, reference: Identifier | UUID) ->
             "quarantine": [item_in_full(row) for row in await rows.quarantine(mentions.items)],
             "messages": [_message(row) for row in await rows.messages()],
             "deliveries": [_delivery(row) for row in await rows.deliveries()],
+            "diffs": [_diff(row) for row in await rows.diffs()],
             "named_in": [
                 {"source": source, "event_id": event_id}
                 for source, event_id in sorted(mentions.bodies)
@@ -114,4 +115,13 @@ def _message(row: asyncpg.Record) -> JsonObject:
         "type": row["type"],
         "data": msgspec.Raw(row["data"].encode()),
         "created_at": moment_text(row["created_at"]),
+    }
+
+
+def _diff(row: asyncpg.Record) -> JsonObject:
+    return {
+        "version": row["version"],
+        "against": row["against"],
+        "as_of": optional_moment_text(row["as_of"]),
+        **msgspec.json.decode(row["document"], type=dict[str, msgspec.Raw]),
     }

@@ -52,6 +52,13 @@ _MESSAGES: Final = """
 SELECT type, data, created_at FROM outbox WHERE customer_id = ANY($1::uuid[]) ORDER BY id
 """
 
+_DIFFS: Final = """
+SELECT models.version, against.version AS against, diffs.as_of, d.document
+  FROM diff_customers d JOIN diffs ON diffs.id = d.diff_id
+  JOIN models ON models.id = diffs.model_id JOIN models against ON against.id = diffs.against_id
+ WHERE d.customer_id = ANY($1::uuid[]) ORDER BY diffs.id, d.customer_id
+"""
+
 
 class ExportRows:
     """The rows of one customer; each method reads one table.
@@ -96,6 +103,10 @@ class ExportRows:
     async def deliveries(self) -> list[asyncpg.Record]:
         """Return which messages about the customer went, or are to go, to which webhooks."""
         return await self._rows(_DELIVERIES, await self._customer_ids())
+
+    async def diffs(self) -> list[asyncpg.Record]:
+        """Return what versions of models would make different, as far as diffs are still kept."""
+        return await self._rows(_DIFFS, await self._customer_ids())
 
     async def _customer_ids(self) -> list[UUID]:
         rows = await self._connection.fetch(_OWN_IDS, self._identifier_ids)

@@ -227,12 +227,36 @@ async def test_an_erased_customer_is_in_no_diff_any_more(classified: Classified)
     async with releasing(classified):
         told = await diff(classified, version, as_of=AS_OF, limit="1")
         gone = told["items"][0]["customer_id"]
+        [held] = (await get(classified, f"/v1/customers/{gone}/export"))["diffs"]
+        assert (held["version"], held["against"], held["as_of"]) == (version, MODEL.version, AS_OF)
+        assert held["first"] == told["items"][0]["first"]
         assert (await classified.client.delete(f"/v1/customers/{gone}")).is_success
         [flow] = [one for one in told["flows"] if one["drill"]]
         left = (await classified.client.get(flow["drill"])).json()["items"]
     assert gone not in str(left)
     rows = await classified.classifier.rows("SELECT customer_id FROM diff_customers")
     assert len(rows) == len(left) == 2
+
+
+async def test_what_others_diffs_tell_of_an_erased_customer_is_gone_too(
+    classified: Classified,
+) -> None:
+    mail = "email:ana@example.com"
+    await classified.feed(
+        Sent("o-1", (mail,), type=ORDER),
+        Sent("l-1", ("user_id:ana", mail), at=START + HOUR),
+    )
+    version = await draft(classified)
+    async with releasing(classified):
+        [item] = (await diff(classified, version, as_of=AS_OF))["items"]
+    assert item["first"]["touchpoint"]["event_id"] == "o-1"
+    taken = {"identifier": mail, "reason": "her sister's"}
+    await classified.post("/v1/customers/user_id:ana/unlink", taken)
+    assert (await get(classified, "/v1/customers/user_id:ana"))["customer_id"] == item[
+        "customer_id"
+    ]
+    assert (await classified.client.delete(f"/v1/customers/{mail}")).is_success
+    assert await classified.classifier.rows("SELECT customer_id FROM diff_customers") == []
 
 
 async def test_what_cannot_be_compared_is_refused(classified: Classified) -> None:
