@@ -77,7 +77,7 @@ async def _ask(resources: Resources, version: str, asked: DiffParameters) -> int
         else:
             rival = await find_model(driver, asked.against)
         question = Question(model.id, rival.id, asked.as_of)
-        found = await ask_diff(driver, question, most=MOST_WAITING)
+        found = await ask_diff(driver, question, now=resources.clock(), most=MOST_WAITING)
     if found is None:
         raise TooManyRequests(
             f"{MOST_WAITING} diffs are waited for already: ask again when some are done",

@@ -20,7 +20,7 @@ from services.classifier.horizon import load_horizon
 from services.classifier.rebuilding import next_customers
 from services.classifier.stepping import step_until
 from shared.clock import Clock
-from shared.instants import Instant, datetime_of, rfc3339
+from shared.instants import SECOND, Instant, Micros, datetime_of, rfc3339
 from shared.journey.differing import Compared, Comparison, Parting
 from shared.journey.flows import Flows
 from shared.journey.moves import touchpoints_in
@@ -38,6 +38,8 @@ MOST_CUSTOMERS: Final = 500
 """Customers in one transaction."""
 MOST_TOUCHPOINTS: Final = 2_000
 """Their touchpoints, unless one customer has more."""
+LONGEST_WAIT: Final[Micros] = 10 * SECOND
+"""How long a diff waits for touchpoints that were received before it was asked for."""
 MOST_DROPPED: Final = 5_000
 """Rows of a diff that is dropped, in one transaction."""
 
@@ -128,14 +130,20 @@ class Diffs:
             if diff is None:
                 return await _drop_expired(connection)
             if diff.as_of is None:
-                await self._begin(connection, diff)
-            else:
-                await self._compare(connection, diff, diff.as_of)
+                return await self._begin(connection, diff)
+            await self._compare(connection, diff, diff.as_of)
             return True
 
-    async def _begin(self, connection: asyncpg.Connection, diff: StoredDiff) -> None:
+    async def _begin(self, connection: asyncpg.Connection, diff: StoredDiff) -> bool:
+        """Begin once all is read that was received before the diff was asked for, if that is soon.
+
+        So whoever sends a touchpoint and then asks finds it in the answer.
+        """
         now = self._clock()
         read_through = await load_horizon(connection, now, 0)
+        is_behind = read_through is not None and read_through < diff.requested_at
+        if is_behind and now < diff.requested_at + LONGEST_WAIT:
+            return False
         as_of = diff.question.as_of
         if as_of is None:
             as_of = now if read_through is None else read_through
@@ -147,6 +155,7 @@ class Diffs:
         await connection.execute(
             _BEGIN, diff.id, datetime_of(as_of), through, customers, sha256(chain).digest()
         )
+        return True
 
     async def _compare(
         self, connection: asyncpg.Connection, diff: StoredDiff, as_of: Instant

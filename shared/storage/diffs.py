@@ -30,7 +30,8 @@ SELECT id FROM diffs
 """
 _WAITING: Final = "SELECT count(*) FROM diffs WHERE phase <> 'done'"
 _ASK: Final = """
-INSERT INTO diffs (model_id, against_id, asked_as_of) VALUES ($1, $2, $3) RETURNING id
+INSERT INTO diffs (model_id, against_id, asked_as_of, requested_at) VALUES ($1, $2, $3, $4)
+RETURNING id
 """
 _BY_ID: Final = "SELECT * FROM diffs WHERE id = $1 AND model_id = $2"
 _BY_DIGEST: Final = """
@@ -66,6 +67,7 @@ class StoredDiff:
 
     id: int
     question: Question
+    requested_at: Instant
     phase: str
     as_of: Instant | None
     read_through: Instant | None
@@ -81,12 +83,15 @@ class StoredDiff:
         return self.phase == "done"
 
 
-async def ask_diff(connection: asyncpg.Connection, question: Question, *, most: int) -> int | None:
+async def ask_diff(
+    connection: asyncpg.Connection, question: Question, *, now: Instant, most: int
+) -> int | None:
     """Ask for a diff, or join one that answers *question* and whose answer nobody has had.
 
     Args:
         connection: In a transaction.
         question: What is asked.
+        now: The present; what was received before it will be in the diff.
         most: How many may be waited for at once.
 
     Returns:
@@ -97,7 +102,7 @@ async def ask_diff(connection: asyncpg.Connection, question: Question, *, most: 
     asked = question.model_id, question.against_id, as_of
     found: int | None = await connection.fetchval(_SAME, *asked)
     if found is None and await connection.fetchval(_WAITING) < most:
-        found = await connection.fetchval(_ASK, *asked)
+        found = await connection.fetchval(_ASK, *asked, datetime_of(now))
     return found
 
 
@@ -154,6 +159,7 @@ def _stored(row: asyncpg.Record) -> StoredDiff:
     return StoredDiff(
         id=row["id"],
         question=question,
+        requested_at=instant_of(row["requested_at"]),
         phase=row["phase"],
         as_of=_instant(row["as_of"]),
         read_through=_instant(row["read_through"]),

@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
-from services.classifier.diffs import Diffs
+from services.classifier.diffs import LONGEST_WAIT, Diffs
 from services.classifier.rollouts import Rollouts
-from shared.instants import DAY, MINUTE, Instant
+from shared.instants import DAY, MINUTE, SECOND, Instant
 from shared.journey.bundled import bundled_model
 from shared.journey.fold import fold
 from shared.journey.loading import load_model
@@ -42,13 +42,17 @@ async def ask(
     model: StageModel = QUICKER,
     against: StageModel = MODEL,
     as_of: Instant | None = None,
+    *,
+    all_read: bool = True,
 ) -> int:
+    if all_read:
+        await classifier.read_to_end()
     async with classifier.engine.begin() as connection:
         await store_model(connection, model, now=classifier.now)
     known = await ids(classifier)
     question = Question(known[model.version], known[against.version], as_of)
     async with transaction(classifier.engine) as connection:
-        asked = await ask_diff(connection, question, most=9)
+        asked = await ask_diff(connection, question, now=classifier.now, most=9)
     assert asked is not None
     return asked
 
@@ -146,6 +150,36 @@ async def test_another_process_goes_on_where_one_was_killed(classifier: Classifi
     while await classifier.diffs.step():
         pass
     assert (await look(classifier, asked)).digest == whole.digest
+
+
+async def test_what_was_received_before_it_was_asked_for_is_waited_for(
+    classifier: Classifier,
+) -> None:
+    await classifier.feed(Sent("o-1", ("user_id:ana",), type=ORDER))
+    await classifier.read_to_end()
+    classifier.now += SECOND
+    asked = await ask(classifier, all_read=False)
+    assert await classifier.diffs.step() is False
+    await classifier.feed(Sent("o-2", ("user_id:bob",), type=ORDER))
+    await classifier.read_to_end()
+    while await classifier.diffs.step():
+        pass
+    diff = await look(classifier, asked)
+    assert (diff.customers_done, diff.as_of) == (2, classifier.now)
+
+
+async def test_what_takes_too_long_to_be_read_is_not_waited_for(classifier: Classifier) -> None:
+    await classifier.feed(Sent("o-1", ("user_id:ana",), type=ORDER))
+    await classifier.read_to_end()
+    read_through = classifier.now
+    classifier.now += SECOND
+    asked = await ask(classifier, all_read=False)
+    assert await classifier.diffs.step() is False
+    classifier.now += LONGEST_WAIT
+    while await classifier.diffs.step():
+        pass
+    diff = await look(classifier, asked)
+    assert (diff.as_of, diff.read_through) == (read_through, read_through)
 
 
 async def test_one_long_history_is_folded_piece_by_piece(classifier: Classifier) -> None:
