@@ -129,9 +129,15 @@ async def _lent(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]:
 async def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
     """Return the asyncpg connection under *connection*, in the same transaction.
 
-    For the statements of the hot path only: arrays in, rows out, no layer between.
+    For the statements of the hot path only: arrays in, rows out, no layer between. Where a
+    transaction of SQLAlchemy's is about to begin, it begins here.
     """
-    return _driver(await connection.get_raw_connection())
+    driver = _driver(await connection.get_raw_connection())
+    if connection.in_transaction() and not driver.is_in_transaction():
+        # SQLAlchemy says BEGIN with its own first statement; without one, each of the driver's
+        # would be a transaction of its own, and hold its locks no longer than that.
+        await connection.exec_driver_sql("SELECT 1")
+    return driver
 
 
 def _turns_of(pool: Pool) -> asyncio.Semaphore:

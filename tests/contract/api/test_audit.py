@@ -123,3 +123,23 @@ async def test_only_admins_see_the_audit(served: Served, path: str) -> None:
     for key, status in (("sk_admin", 200), ("sk_customers:read", 403), ("wk_web", 403)):
         async with client_of(served.app, key) as client:
             assert (await client.get(path)).status_code == status
+
+
+async def test_entries_that_are_written_at_once_follow_from_each_other(served: Served) -> None:
+    trail = trail_of(served)
+
+    async def read_and_write() -> None:
+        for path in ("/v1/stages", "/v1/ledger", "/v1/customers", "/v1/audit"):
+            await served.client.get(path)
+        await trail.write()
+
+    async def make_key(name: str) -> None:
+        body = {"kind": "secret", "scopes": ["customers:read"], "name": name}
+        assert (await served.client.post("/v1/keys", json=body)).status_code == 201
+
+    for _ in range(3):
+        keys = (make_key(str(number)) for number in range(8))
+        await asyncio.gather(read_and_write(), *keys, read_and_write())
+    found = (await served.client.get("/v1/audit/verification")).json()
+    assert found["entries"] > 24, found
+    assert found["intact"], found

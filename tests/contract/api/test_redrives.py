@@ -1,5 +1,6 @@
 """Refused items repaired, redriven and discarded over HTTP; what is appended is read back."""
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -71,6 +72,20 @@ async def test_a_repaired_item_goes_to_the_log_once_with_its_time_and_id(served:
     assert record.data.identifiers == ("loyalty_id:L-9",)
     document = (await served.client.get(path)).json()
     assert (document["status"], document["redriven_event_id"]) == ("redriven", "s1")
+
+
+async def test_an_item_that_is_redriven_several_times_at_once_goes_to_the_log_once(
+    served: Served,
+) -> None:
+    path = await refuse(served, 1, sale("s1", "L-9"))
+    bulk = {"filter": {"source": "till"}, **MOVE}
+    answers = await asyncio.gather(
+        *(served.client.post(f"{path}/redrive", json=MOVE) for _ in range(4)),
+        served.client.post("/v1/quarantine/redrive", json=bulk),
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert sum(answer.json()["redriven"] for answer in answers) == 1
+    assert len(appended(served)) == 1
 
 
 async def test_a_patch_or_a_whole_item_repairs_as_well(served: Served) -> None:

@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.storage.engine import checked_out, open_engine
+from shared.storage.engine import checked_out, driver_of, open_engine
 
 
 @pytest.mark.parametrize("cut_off_by", [asyncio.CancelledError, TimeoutError])
@@ -53,3 +54,32 @@ async def test_whoever_waits_too_long_for_a_connection_is_told(
         with pytest.raises(TimeoutError):
             async with checked_out(engine):
                 pass
+
+
+async def test_what_only_the_driver_does_in_a_transaction_is_undone_with_it(
+    database_url: str,
+) -> None:
+    async def do_and_fail(engine: AsyncEngine) -> None:
+        async with engine.begin() as connection:
+            driver = await driver_of(connection)
+            await driver.execute("CREATE TABLE undone (id integer)")
+            raise LookupError
+
+    async with open_engine(database_url, pool_size=1) as engine:
+        with pytest.raises(LookupError):
+            await do_and_fail(engine)
+        async with checked_out(engine) as following:
+            assert await following.fetchval("SELECT to_regclass('undone')") is None
+
+
+async def test_locks_that_only_the_driver_takes_are_held_until_the_transaction_ends(
+    database_url: str,
+) -> None:
+    async with open_engine(database_url, pool_size=2) as engine:
+        async with engine.begin() as connection:
+            driver = await driver_of(connection)
+            await driver.execute("SELECT pg_advisory_xact_lock(42)")
+            async with checked_out(engine) as other:
+                assert not await other.fetchval("SELECT pg_try_advisory_lock(42)")
+        async with checked_out(engine) as other:
+            assert await other.fetchval("SELECT pg_try_advisory_xact_lock(42)")
