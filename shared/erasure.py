@@ -130,7 +130,11 @@ class Digests:
         things = [self.of_item(quarantine_id)]
         if data.event_id is not None:
             things.append(self.of_touchpoint(source, data.event_id))
-        named = [*named_in(data.raw), *named_in(data.item or b"")]
+        named = [
+            name
+            for held in (data.raw, data.item or b"")
+            for name in named_in(held, phone_region=data.phone_region)
+        ]
         return things, [self.of_identifier(identifier) for identifier in named]
 
     def _digest(self, kind: Erased, *parts: str) -> bytes:
@@ -185,14 +189,19 @@ class _Named(msgspec.Struct):
 _naming: Final = msgspec.json.Decoder(_Named)
 
 
-def named_in(raw: bytes) -> Collection[Identifier]:
-    """Return the identifiers in a refused item, as far as it can be read."""
+def named_in(raw: bytes, *, phone_region: str | None) -> Collection[Identifier]:
+    """Return the identifiers in a refused item, as far as it can be read.
+
+    Args:
+        raw: What is held of it.
+        phone_region: Where its phone numbers without a country code are from, if that is known.
+    """
     try:
         customer = _naming.decode(raw).customer
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
     return [
-        Identifier(kind, normalise(kind, str(value), phone_region=None).value)
+        Identifier(kind, normalise(kind, str(value), phone_region=phone_region).value)
         for kind, value in customer.items()
         if KIND_PATTERN.fullmatch(kind) and isinstance(value, str | int)
     ]

@@ -57,7 +57,8 @@ class RejectedData(
     ``raw`` travels as base64; ``raw_length`` and ``raw_sha256`` are of the whole item. ``event_id``
     is what the sender gave, where it could be read. Where ``raw`` is no touchpoint in the native
     form, ``format`` names the wire format, and ``item`` is the touchpoint that was read out of it,
-    as JSON, if that could be done and it is short enough.
+    as JSON, if that could be done and it is short enough. ``phone_region`` is the source's: an
+    erasure recognises phone numbers without a country code by it.
     """
 
     reason: str
@@ -71,6 +72,7 @@ class RejectedData(
     channel: Channel | None = None
     format: str | None = None
     item: bytes | None = None
+    phone_region: str | None = None
 
 
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=False):

@@ -12,13 +12,18 @@ import asyncpg
 
 from services.api.repairs import parsed
 from shared.erasure import named_in
+from shared.identity.normalisation import PHONE, normalise, phones_in
 from shared.touchpoints import Identifier, JsonValue
 
 SHORTEST_TELLING: Final = 5
 """Characters; ``42`` in an item that names nobody may be anything."""
 
+PHONE_END: Final = 6
+"""Digits at the end of a phone number that every spelling of it has."""
+
 _ITEMS: Final = """
-SELECT id, raw, item, concat_ws(E'\\n', message, errors::text, settled_reason) AS said
+SELECT id, raw, item, concat_ws(E'\\n', message, errors::text, settled_reason) AS said,
+       (SELECT settings ->> 'phone_region' FROM sources WHERE name = quarantine.source) AS region
   FROM quarantine
  WHERE recorded_at >= $1
    AND (EXISTS (SELECT FROM unnest($2::text[]) AS wanted (text)
@@ -26,8 +31,15 @@ SELECT id, raw, item, concat_ws(E'\\n', message, errors::text, settled_reason) A
                     OR strpos(lower(encode(item, 'escape')), wanted.text) > 0)
      OR EXISTS (SELECT FROM unnest($3::text[]) AS wanted (text)
                  WHERE strpos(lower(concat_ws(E'\\n', message, errors::text, settled_reason)),
-                              wanted.text) > 0))
+                              wanted.text) > 0)
+     OR EXISTS (SELECT FROM unnest($4::text[]) AS wanted (digits)
+                 WHERE strpos(regexp_replace(encode(raw || coalesce(item, ''), 'escape'), $5, '',
+                                             'g'),
+                              wanted.digits) > 0))
 """
+_NO_DIGIT: Final = r"\\\\u[0-9a-fA-F]{4}|\\[0-7]{3}|%[0-9a-fA-F]{2}|[^0-9]"
+"""What may stand between the digits of a phone number: escaped characters have digits of their
+own."""
 
 
 async def find_items(
@@ -47,7 +59,9 @@ async def find_items(
     """
     spellings = sorted({text for name in names for text in _spellings(name.value)})
     words = [name.value.lower() for name in names]
-    rows = await connection.fetch(_ITEMS, since, spellings, words, timeout=timeout_seconds)
+    ends = [phone[-PHONE_END:] for phone in _phones(names)]
+    wanted = spellings, words, ends, _NO_DIGIT
+    rows = await connection.fetch(_ITEMS, since, *wanted, timeout=timeout_seconds)
     return frozenset(row["id"] for row in rows if _concerns(row, names))
 
 
@@ -66,21 +80,51 @@ def _concerns(row: asyncpg.Record, names: frozenset[Identifier]) -> bool:
     """
     telling = {name.value.lower() for name in names if len(name.value) >= SHORTEST_TELLING}
     held = [row["raw"], *([] if row["item"] is None else [row["item"]])]
-    return _stands_in(row["said"], telling) or any(_holds(raw, names, telling) for raw in held)
+    return _stands_in(row["said"], telling) or any(
+        _carries(raw, names, row["region"])
+        or _holds(raw, telling)
+        or _holds_phone(raw, _phones(names), row["region"])
+        for raw in held
+    )
 
 
-def _holds(raw: bytes, names: frozenset[Identifier], telling: Collection[str]) -> bool:
-    """Tell whether bytes carry one of *names*, or hold a *telling* value as a text of its own.
+def _carries(raw: bytes, names: frozenset[Identifier], region: str | None) -> bool:
+    return not names.isdisjoint(named_in(raw, phone_region=region))
+
+
+def _holds(raw: bytes, telling: Collection[str]) -> bool:
+    """Tell whether bytes hold a *telling* value as a text of its own.
 
     A wrong column map puts it anywhere; forms of vendors have it encoded.
     """
-    if not names.isdisjoint(named_in(raw)):
-        return True
     value = parsed(raw)
     if value is not None:
         return any(text.lower() in telling for text in _texts(value))
     text = raw.decode("utf-8", "replace")
     return _stands_in(text, telling) or _stands_in(unquote_plus(text), telling)
+
+
+def _holds_phone(raw: bytes, phones: Collection[str], region: str | None) -> bool:
+    """Tell whether bytes hold one of *phones* anywhere, in any spelling."""
+    if not phones:
+        return False
+    value = parsed(raw)
+    if value is not None:
+        return any(
+            normalise(PHONE, text, phone_region=region).value in phones for text in _texts(value)
+        )
+    text = raw.decode("utf-8", "replace")
+    found = phones_in(text, phone_region=region) | phones_in(
+        unquote_plus(text), phone_region=region
+    )
+    return not found.isdisjoint(phones)
+
+
+def _phones(names: frozenset[Identifier]) -> frozenset[str]:
+    """Return the phone numbers among *names* that could be read as such."""
+    return frozenset(
+        name.value for name in names if name.kind == PHONE and name.value.startswith("+")
+    )
 
 
 def _stands_in(text: str, telling: Collection[str]) -> bool:

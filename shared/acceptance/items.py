@@ -145,6 +145,7 @@ def reject(
         channel=terms.source.channel,
         format=None if is_native else terms.format,
         item=None if is_native or item is None or len(item) > RAW_KEPT_BYTES else item,
+        phone_region=terms.source.settings.phone_region,
     )
     return rejected_record(terms.source.name, terms.new_id(), data)
 

@@ -53,6 +53,18 @@ def normalise(kind: str, value: str, *, phone_region: str | None) -> Normalised:
     return Normalised(value.strip())
 
 
+def phones_in(text: str, *, phone_region: str | None) -> set[str]:
+    """Return the phone numbers that stand in a text, in their one spelling.
+
+    Args:
+        text: Anything, such as a line of a file that could not be read.
+        phone_region: Where numbers without a country code are from; without it they are not found.
+    """
+    found = phonenumbers.PhoneNumberMatcher(text, phone_region, phonenumbers.Leniency.POSSIBLE)
+    e164 = phonenumbers.PhoneNumberFormat.E164
+    return {phonenumbers.format_number(one.number, e164) for one in found}
+
+
 def _email(address: str) -> Normalised:
     local, _, domain = address.partition("@")
     if local and domain and "@" not in domain:

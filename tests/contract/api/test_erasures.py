@@ -251,6 +251,33 @@ async def test_refused_items_in_forms_of_vendors_are_recognised(classified: Clas
     assert await classified.classifier.rows("SELECT id FROM quarantine") == left
 
 
+async def test_refused_items_are_recognised_however_a_phone_number_is_written(
+    classified: Classified,
+) -> None:
+    phone = "+493012345678"
+    await classified.feed(Sent("p1", (f"phone:{phone}",)))
+    source = {"name": "web", "channel": "web", "settings": {"phone_region": "DE"}}
+    await classified.client.post("/v1/sources", json=source)
+    await classified.client.patch("/v1/sources/web", json={"settings": source["settings"]})
+    raws: Sequence[bytes] = (
+        b'{"customer": {"phone": "+49 30 12 345 678"}}',
+        b'{"customer": {"phone": "(030) 1234-5678"}}',
+        json.dumps({"properties": {"tel": "030\u00a012345678"}}).encode(),
+        b"1001;030/12345678;2026-01-05",
+        b"From=%2B49+30+12345678&n=1",
+        b'{"customer": {"phone": "0301234567"}}',
+        b'{"customer": {"user_id": "12345678"}}',
+    )
+    refused = [Refused(UUID(int=n), raw=raw, phone_region="DE") for n, raw in enumerate(raws)]
+    await classified.feed(*refused)
+    await erase(classified, f"/v1/customers/{quote(f'phone:{phone}')}")
+    left = await classified.classifier.rows("SELECT id FROM quarantine ORDER BY id")
+    assert [UUID(str(row["id"])).int for row in left] == [5, 6]
+    later = [Refused(UUID(int=n), raw=raws[n - 10], phone_region="DE") for n in (10, 11)]
+    await classified.feed(*later)
+    assert await classified.classifier.rows("SELECT id FROM quarantine ORDER BY id") == left
+
+
 async def test_an_item_whose_bytes_went_is_known_by_what_was_said_of_it(
     classified: Classified,
 ) -> None:
