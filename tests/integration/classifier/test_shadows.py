@@ -14,6 +14,8 @@ from shared.storage.rollbacks import request_rollback
 from shared.storage.shadows import end_shadow, request_shadow
 from shared.storage.stage_models import request_activation, store_model
 from shared.storage.verification import Difference
+from shared.upkeep.active_models import ActiveModels
+from shared.upkeep.transactions import transaction
 from tests.eventually import eventually
 from tests.fixtures.classification import MODEL, START, Classifier, Sent
 from tests.fixtures.histories import findings, people
@@ -22,6 +24,9 @@ RULES = bundled_model("default").split("\nexamples:")[0]
 QUICKER = load_model(RULES.replace("P60D", "P20D").replace("P45D", "P10D"))
 SLOWER = load_model(RULES.replace("P45D", "P90D"))
 ORDER = "order_completed"
+WAITING = """
+SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 TABLES = ("journeys", "snapshots", "transitions")
 
 
@@ -182,6 +187,28 @@ async def test_a_shadow_can_be_given_up_on_its_way_and_asked_for_again(
     await carry_on(classifier)
     assert await phases(classifier) == ["done", "shadowing"]
     assert await differences(classifier) == []
+
+
+async def test_a_batch_that_still_follows_a_shadow_is_waited_for_before_it_is_dropped(
+    classifier: Classifier,
+) -> None:
+    await classifier.feed(Sent("o-1", ("user_id:ana",), type=ORDER))
+    await ask(classifier)
+    await carry_on(classifier)
+    async with transaction(classifier.engine) as batch:
+        followed = await ActiveModels().load(batch)
+        assert len(followed) == 2
+        await give_up(classifier)
+        step = asyncio.create_task(classifier.rollouts.step())
+
+        async def waits() -> bool:
+            return len(await classifier.rows(WAITING)) > 0
+
+        await eventually(waits)
+        assert (await kept(classifier))["journeys"] == 1
+    assert await step
+    await carry_on(classifier)
+    assert await kept(classifier) == dict.fromkeys(TABLES, 0)
 
 
 async def test_what_a_former_time_in_force_has_left_is_history_and_stays(
