@@ -1,7 +1,10 @@
 """Who may ask: the key of a request, and the scopes that routes want."""
 
+from dataclasses import dataclass
+
 from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
+from fastapi.routing import APIRoute
 
 from services.api.resources import resources_of
 from shared.keys import Principal, Scope, presented_key
@@ -23,14 +26,34 @@ async def authenticated(request: Request) -> Principal:
     return principal
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The dependency of a route that wants a key with one of the scopes ``any_of``."""
+
+    any_of: tuple[Scope, ...]
+
+    async def __call__(self, request: Request) -> Principal:
+        """Return whose key *request* presents; raises what ``admitted`` raises."""
+        return await admitted(request, *self.any_of)
+
+
 def allowed(*any_of: Scope) -> Dependency:
     """Return the dependency of routes that want a key with one of the scopes *any_of*."""
-
-    async def guard(request: Request) -> Principal:
-        return await admitted(request, *any_of)
-
-    dependency: Dependency = Depends(guard)
+    dependency: Dependency = Depends(Guard(any_of))
     return dependency
+
+
+async def ask_guards(request: Request) -> None:
+    """Ask the guards of the route that *request* went to; for one that did not get as far.
+
+    Raises:
+        JourneylineError: a guard refuses the request.
+    """
+    route = request.scope.get("route")
+    if isinstance(route, APIRoute):
+        for dependency in route.dependant.dependencies:
+            if isinstance(dependency.call, Guard):
+                await dependency.call(request)
 
 
 async def admitted(request: Request, *any_of: Scope) -> Principal:

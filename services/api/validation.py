@@ -6,9 +6,12 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 
-from shared.errors import Fault, Invalid, PermanentError, Unreadable
+from services.api.guards import ask_guards
+from shared.errors import Fault, Invalid, JourneylineError, PermanentError, Unreadable
 from shared.http.asgi import request_id
 from shared.http.problems import problem, response_of
+
+BAD_JSON: Final = "bad_json"
 
 _OWN_WORDS: Final = "Value error, "
 _UNKNOWN: Final = "extra_forbidden"
@@ -29,15 +32,21 @@ def install_validation(app: FastAPI) -> None:
 async def _answer(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise TypeError("this handler is for RequestValidationError only") from error
-    answer = problem(refusal(request, error), request_id(request.scope))
-    return response_of(answer)
+    refused: JourneylineError = refusal(request, error)
+    if refused.code == BAD_JSON:
+        # FastAPI reads a body before it asks who sent it.
+        try:
+            await ask_guards(request)
+        except JourneylineError as stopped:
+            refused = stopped
+    return response_of(problem(refused, request_id(request.scope)))
 
 
 def refusal(request: Request, error: RequestValidationError) -> PermanentError:
     """Return *error* as one of ours: 400 for parameters and broken JSON, 422 for a wrong body."""
     found = error.errors()
     if any(fault["type"] == "json_invalid" for fault in found):
-        return Unreadable("the body is not JSON", code="bad_json")
+        return Unreadable("the body is not JSON", code=BAD_JSON)
     if all(fault["loc"][0] == "body" for fault in found):
         faults = [_fault(fault) for fault in found]
         return Invalid(_sentence(faults), code="invalid_body", faults=faults)

@@ -73,6 +73,16 @@ async def test_every_route_but_health_wants_a_key(served: Served) -> None:
     assert asked > 40
 
 
+async def test_who_may_not_ask_is_told_so_whatever_the_body_is(served: Served) -> None:
+    writes = [one for one in operations(served) if one[0] not in {"GET", "DELETE"}]
+    for key, status in ((None, 401), ("wk_web", 403)):
+        async with client_of(served.app, key) as client:
+            for method, path in writes:
+                answer = await client.request(method, path, content=b"{")
+                assert answer.status_code == status, (method, path)
+    assert len(writes) > 15
+
+
 @pytest.mark.parametrize("scope", Scope)
 async def test_a_scope_opens_exactly_its_routes(served: Served, scope: Scope) -> None:
     async with client_of(served.app, f"sk_{scope}") as client:
