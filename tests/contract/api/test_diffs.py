@@ -1,5 +1,6 @@
 """What a version of a stage model would change, asked before it is in force."""
 
+import asyncio
 from typing import Any, TypeAlias
 
 import pytest
@@ -206,6 +207,16 @@ async def test_a_diff_that_takes_long_tells_how_far_it_is_and_can_be_waited_for(
     assert (done.status_code, done.json()["customers"]) == (200, 4)
     anew = await classified.client.get(path, params={"timeout": "0"})
     assert anew.status_code == 202
+
+
+async def test_who_asks_the_same_at_once_waits_for_one_diff(classified: Classified) -> None:
+    version = await draft(classified)
+    path = f"/v1/models/{version}/diff"
+    asking = (classified.client.get(path, params={"timeout": "0"}) for _ in range(6))
+    answers = await asyncio.gather(*asking)
+    assert {answer.status_code for answer in answers} == {202}
+    [runs] = await classified.classifier.rows("SELECT count(*) AS n FROM diffs")
+    assert runs == {"n": 1}
 
 
 async def test_only_so_many_are_waited_for_at_once(classified: Classified) -> None:

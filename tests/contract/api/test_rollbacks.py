@@ -1,5 +1,7 @@
 """Going back to the version of a stage model that was in force before."""
 
+import asyncio
+
 import pytest
 
 from shared.instants import DAY, rfc3339
@@ -118,6 +120,18 @@ async def test_a_rollback_goes_on_when_nobody_waits_and_is_begun_once(
         assert (again.status_code, again.json()["state"]) == (200, "active")
     [rows] = await classified.classifier.rows("SELECT count(*) AS n FROM rollouts")
     assert rows == {"n": 2}
+
+
+async def test_rollbacks_that_are_asked_for_at_once_go_back_once(classified: Classified) -> None:
+    async with releasing(classified):
+        quicker = await put_in_force(classified, QUICKER)
+        await put_in_force(classified, SLOWER)
+    asking = (classified.client.post(ROLLBACK, params={"timeout": 0}) for _ in range(6))
+    answers = await asyncio.gather(*asking)
+    assert {answer.status_code for answer in answers} == {202}
+    assert {answer.json()["version"] for answer in answers} == {quicker}
+    [rows] = await classified.classifier.rows("SELECT count(*) AS n FROM rollouts")
+    assert rows == {"n": 3}
 
 
 async def test_a_rollback_that_is_sent_twice_goes_back_once_if_it_says_from_where(
