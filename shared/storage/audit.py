@@ -1,7 +1,9 @@
 """The audit: who did what by hand, when and why; rows are only added, each chained to the last.
 
 Every row's hash covers the hash of the row before, so that a row that was changed, taken out or
-put in between shows. Entries name things by ids and never by identifiers: they outlive an erasure.
+put in between shows. Where the chain ends is kept beside it, so that it shows when the last rows
+are taken out, too, also after others were added. Entries name things by ids and never by
+identifiers: they outlive an erasure.
 """
 
 import hashlib
@@ -21,10 +23,20 @@ FIRST: Final = bytes(32)
 _LOCK: Final = "SELECT pg_advisory_xact_lock($1)"
 _CHAIN: Final = 0x61756474
 """Of the chain's end: "audt" in ASCII."""
+_END: Final = """
+SELECT (value ->> 'id')::bigint AS id, decode(value ->> 'hash', 'hex') AS hash
+  FROM deployment WHERE name = 'audit_end'
+"""
 _LAST: Final = "SELECT hash FROM audit ORDER BY id DESC LIMIT 1"
+"""Of a database that has not kept the end yet."""
 _ADD: Final = """
-INSERT INTO audit (at, actor, action, subject, reason, details, previous_hash, hash)
-VALUES ($1, $2, $3, $4, $5, $6::json, $7, $8)
+WITH added AS (
+    INSERT INTO audit (at, actor, action, subject, reason, details, previous_hash, hash)
+    VALUES ($1, $2, $3, $4, $5, $6::json, $7, $8)
+    RETURNING id, hash)
+INSERT INTO deployment (name, value)
+SELECT 'audit_end', json_build_object('id', id, 'hash', encode(hash, 'hex')) FROM added
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
 """
 _PAGE: Final = """
 SELECT id, at, actor, action, subject, reason, details, previous_hash, hash
@@ -62,7 +74,8 @@ async def record_act(connection: asyncpg.Connection, act: Act, *, at: Instant) -
         at: The transaction's time.
     """
     await connection.execute(_LOCK, _CHAIN)
-    previous = await connection.fetchval(_LAST) or FIRST
+    end = await connection.fetchrow(_END)
+    previous = (await connection.fetchval(_LAST) or FIRST) if end is None else end["hash"]
     details = msgspec.json.encode(act.details, order="sorted").decode()
     digest = _hash(previous, at, act, details)
     said = (act.actor, act.action, act.subject, act.reason)
@@ -70,7 +83,10 @@ async def record_act(connection: asyncpg.Connection, act: Act, *, at: Instant) -
 
 
 async def broken_links(connection: asyncpg.Connection) -> AsyncIterator[int]:
-    """Yield the id of every row that does not follow from the row before it."""
+    """Yield the id of every row that does not follow from the row before it.
+
+    The last is that of the row that was the end of the chain, if it is not there any more.
+    """
     last, previous = 0, FIRST
     while page := await connection.fetch(_PAGE, last):
         for row in page:
@@ -79,6 +95,9 @@ async def broken_links(connection: asyncpg.Connection) -> AsyncIterator[int]:
             if row["previous_hash"] != previous or row["hash"] != expected:
                 yield row["id"]
             last, previous = row["id"], row["hash"]
+    end = await connection.fetchrow(_END)
+    if end is not None and (end["id"], end["hash"]) != (last, previous):
+        yield end["id"]
 
 
 def _hash(previous: bytes, at: Instant, act: Act, details: str) -> bytes:

@@ -45,7 +45,7 @@ async def read_page(request: Request, asked: Annotated[AuditParameters, Query()]
 
 @router.get("/v1/audit/verification")
 async def verify(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
-    """Compute every entry's hash anew; `head` kept elsewhere shows later that none was cut off."""
+    """Compute every entry's hash anew; `head` kept elsewhere proves later that none was forged."""
     async with reading(resources_of(request).engine) as connection:
         broken: list[int] = []
         async for entry in broken_links(connection):

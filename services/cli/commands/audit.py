@@ -69,6 +69,6 @@ def verify(url: Url = None, key: Key = None, data: Data = DEFAULT_DATA) -> None:
         found = msgspec.convert(ask(client, "GET", "/v1/audit/verification"), Verification)
     typer.echo(f"entries {found.entries}, broken {len(found.broken)}, head {found.head or '-'}")
     for entry in found.broken:
-        typer.echo(f"entry {entry} does not follow from the one before it", err=True)
+        typer.echo(f"entry {entry} does not follow from the one before it, or is gone", err=True)
     if not found.intact:
         raise typer.Exit(1)

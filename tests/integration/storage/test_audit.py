@@ -73,3 +73,25 @@ async def test_what_was_forged_all_the_same_shows(engine: AsyncEngine, forgery: 
         await connection.execute(forgery)
         found = await broken(connection)
     assert found[0] == (3 if forgery.startswith("DELETE") else 2)
+
+
+@pytest.mark.parametrize("ids", ["id = 3", "id >= 2", "id > 0"])
+async def test_that_the_last_entries_were_taken_out_shows_now_and_later(
+    engine: AsyncEngine, ids: str
+) -> None:
+    await append(engine, "one", "two", "three")
+    async with checked_out(engine) as connection:
+        await connection.execute("ALTER TABLE audit DISABLE TRIGGER audit_is_added_to")
+        await connection.execute(f"DELETE FROM audit WHERE {ids}")  # noqa: S608 - of this test
+        assert await broken(connection) == [3]
+        await append(engine, "four", "five")
+        assert await broken(connection) == [4]
+
+
+async def test_a_chain_whose_end_was_not_kept_yet_goes_on(engine: AsyncEngine) -> None:
+    await append(engine, "one", "two")
+    async with checked_out(engine) as connection:
+        await connection.execute("DELETE FROM deployment WHERE name = 'audit_end'")
+        assert await broken(connection) == []
+        await append(engine, "three")
+        assert await broken(connection) == []
