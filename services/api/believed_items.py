@@ -3,15 +3,17 @@
 What was published can lag behind what was known, and is re-keyed when customers merge.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable
 from dataclasses import replace
+from typing import Final
 
 import asyncpg
 import msgspec
 
 from services.api.journeys import Belief, believed_journey
 from services.api.readers.customers import CustomerHead
-from services.api.readers.timelines import TimelineQuestion, read_decisions, read_items
+from services.api.readers.past_moves import PastMove, read_past_moves
+from services.api.readers.timelines import TimelineQuestion, read_items
 from services.api.resources import Resources
 from services.api.timeline import (
     LAST_TEXT,
@@ -24,24 +26,26 @@ from services.api.timeline import (
     TransitionItem,
     window_of,
 )
-from shared.instants import datetime_of, parse_rfc3339
+from shared.instants import datetime_of, parse_rfc3339, rfc3339
+from shared.journey.moves import (
+    Axis,
+    Move,
+    TouchpointCause,
+    cause_document,
+    parse_cause,
+    transition_id,
+)
+from shared.journey.moves import Kind as MoveKind
 
-
-class _Identity(msgspec.Struct, frozen=True):
-    source: str
-    event_id: str
-
-
-class _Cause(msgspec.Struct, frozen=True):
-    touchpoint: _Identity = _Identity(LAST_TEXT, "")
+_NOBODY: Final = TouchpointCause(LAST_TEXT, "")
 
 
 class _Transition(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """A transition in a journey's document."""
 
     id: str
-    axis: str
-    kind: str
+    axis: Axis
+    kind: MoveKind
     from_: str | None
     to: str
     at: str
@@ -57,19 +61,12 @@ async def read_believed(
     belief: Belief,
     question: TimelineQuestion,
 ) -> list[Keyed]:
-    """Return at least the first items that *question* asks for, as *belief* has them.
-
-    What had been taken back by then is only in what was published, so a question that wants it is
-    answered from there.
-    """
-    if question.page.superseded or Kind.TRANSITION not in question.page.kinds:
-        return _as_judged(await read_items(connection, question), past)
+    """Return at least the first items that *question* asks for, as *belief* has them."""
     page = replace(question.page, kinds=question.page.kinds - {Kind.TRANSITION})
-    others = replace(question, page=page)
-    return [
-        *_as_judged(await read_items(connection, others), past),
-        *await _transitions(connection, resources, past, belief, question),
-    ]
+    found = _as_judged(await read_items(connection, replace(question, page=page)), past)
+    if Kind.TRANSITION in question.page.kinds:
+        found += await _transitions(connection, resources, past, belief, question)
+    return found
 
 
 def _as_judged(items: Iterable[Keyed], past: CustomerHead) -> list[Keyed]:
@@ -93,30 +90,54 @@ async def _transitions(
     question: TimelineQuestion,
 ) -> list[Keyed]:
     journey = await believed_journey(connection, resources, past, belief)
-    transitions = msgspec.convert(journey["transitions"], list[_Transition])
-    decisions = await read_decisions(connection, past.customer_id, past.model, belief.known_at)
+    told = await read_past_moves(connection, past.identifier_ids, past.model.id, belief.known_at)
+    decided = {entry.move: entry for entry in told if entry.taken_back_at is None}
+    moves = [_move(seen) for seen in msgspec.convert(journey["transitions"], list[_Transition])]
+    items = [_keyed(move, decided.get(move), past) for move in moves]
+    if question.page.superseded:
+        gone = (entry for entry in told if entry.taken_back_at is not None)
+        items += [_keyed(entry.move, entry, past) for entry in gone]
     window = window_of(Kind.TRANSITION, question.page.window, question.page.order)
-    items = [_keyed(transition, past, decisions) for transition in transitions]
     return [(key, item) for key, item in items if window.holds(key, question.page.order)]
 
 
-def _keyed(transition: _Transition, past: CustomerHead, decisions: Mapping[str, str]) -> Keyed:
+def _move(seen: _Transition) -> Move:
+    return Move(
+        axis=seen.axis,
+        kind=seen.kind,
+        from_=seen.from_,
+        to=seen.to,
+        at=parse_rfc3339(seen.at),
+        cycle=seen.cycle,
+        rule=seen.rule,
+        cause=parse_cause(seen.cause),
+    )
+
+
+def _keyed(move: Move, told: PastMove | None, past: CustomerHead) -> Keyed:
+    """Return the item of *move*, and its place.
+
+    Its id is the one that it had for the customer as known then; several assertions of one move
+    are told apart by when they were decided.
+    """
+    id_ = transition_id(past.model.version, str(past.customer_id), move)
+    taken_back_at = None if told is None else told.taken_back_at
     item = TransitionItem(
-        id=transition.id,
-        at=transition.at,
-        decided_at=decisions.get(transition.id),
-        axis=transition.axis,
-        move=transition.kind,
-        from_=transition.from_,
-        to=transition.to,
-        rule=transition.rule,
-        cycle=transition.cycle,
-        cause=msgspec.Raw(msgspec.json.encode(transition.cause)),
-        superseded_at=None,
+        id=id_,
+        at=rfc3339(move.at),
+        decided_at=None if told is None else rfc3339(told.decided_at),
+        axis=move.axis,
+        move=move.kind,
+        from_=move.from_,
+        to=move.to,
+        rule=move.rule,
+        cycle=move.cycle,
+        cause=msgspec.Raw(msgspec.json.encode(cause_document(move.cause))),
+        superseded_at=None if taken_back_at is None else rfc3339(taken_back_at),
         model=past.model.key,
         version=past.model.version,
     )
-    cause = msgspec.convert(transition.cause, _Cause).touchpoint
-    tie = f"{transition.axis}{int(transition.kind != 'restart')}{transition.id}"
-    at = datetime_of(parse_rfc3339(transition.at))
-    return ItemKey(at, Kind.TRANSITION, cause.source, cause.event_id, tie), item
+    by = move.cause if isinstance(move.cause, TouchpointCause) else _NOBODY
+    gone = "" if told is None or taken_back_at is None else f".{told.decided_at:020d}"
+    tie = f"{move.axis}{int(move.kind != 'restart')}{id_}{gone}"
+    return ItemKey(datetime_of(move.at), Kind.TRANSITION, by.source, by.event_id, tie), item

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -30,11 +30,6 @@ from services.api.timeline import (
 )
 from shared.instants import Instant, datetime_of
 from shared.touchpoints import Identifier
-
-_DECISIONS: Final = """
-SELECT id, min(decided_at) AS decided_at FROM transitions
- WHERE customer_id = $1 AND model_id = $2 AND decided_at <= $3 GROUP BY id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +206,3 @@ def _identity_item(row: asyncpg.Record) -> Keyed:
         actor=actor,
     )
     return ItemKey(at, Kind.IDENTITY, source, event_id, tie), item
-
-
-async def read_decisions(
-    connection: asyncpg.Connection, customer_id: UUID, model: ModelRow, known_at: Instant
-) -> dict[str, str]:
-    """Return for each transition published by *known_at* when it was decided first."""
-    rows = await connection.fetch(_DECISIONS, customer_id, model.id, datetime_of(known_at))
-    return {row["id"]: moment_text(row["decided_at"]) for row in rows}
