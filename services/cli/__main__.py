@@ -26,10 +26,10 @@ from services.cli.commands import (
     verify,
     webhooks,
 )
+from services.cli.entry import INTERRUPTED
 from shared.errors import JourneylineError
 
 FAILED: Final = 1
-INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="journeyline",
