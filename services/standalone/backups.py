@@ -95,20 +95,22 @@ async def restore(backup: Path, data: Path, *, say: Say) -> Restored:
             database cannot be restored.
     """
     with (
-        open_data_folder(data) as folder,
+        open_data_folder(data, to_restore=True) as folder,
         tempfile.TemporaryDirectory(prefix=".restore-", dir=folder.path) as made,
     ):
         staging = Path(made)
         manifest = await asyncio.to_thread(_unpack, backup, staging)
+        kept_log = await _place_log(folder, staging, manifest)
+        folder.restoring.touch()
         for name in PRIVATE:
             if (staging / name).exists():
                 write_private(folder.path / name, (staging / name).read_bytes())
-        kept_log = await _place_log(folder, staging, manifest)
         async with running_postgres(folder.postgres, progress=say) as address:
             say("Restoring the database.")
             await _empty(address)
             options = ("--exit-on-error", "--no-owner", "--no-privileges")
             await _postgres_tool(address, "pg_restore", *options, str(staging / DUMP))
+        folder.restoring.unlink()
     return Restored(manifest, kept_log)
 
 

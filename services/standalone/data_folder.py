@@ -5,6 +5,7 @@
     data/                mode 0700
       lock               held while a process uses the folder; names that process
       versions.json      what wrote the folder
+      restoring          there while a backup is restored
       credentials.json   mode 0600, the first keys
       postgres/          the embedded PostgreSQL
       log/               the embedded log
@@ -62,15 +63,20 @@ class DataFolder:
         return self.path / "versions.json"
 
     @property
+    def restoring(self) -> Path:
+        return self.path / "restoring"
+
+    @property
     def lock(self) -> Path:
         return self.path / "lock"
 
 
 @contextmanager
-def open_data_folder(path: Path) -> Generator[DataFolder]:
+def open_data_folder(path: Path, *, to_restore: bool = False) -> Generator[DataFolder]:
     """Hold the data folder at *path* until the block ends; make it where it is missing.
 
-    The system gives it free when this process dies, however that happens.
+    The system gives it free when this process dies, however that happens. One in which a restore
+    was broken off holds a part of a database, and is opened only *to_restore* it again.
 
     Raises:
         SetupError: It cannot be made or written, another process holds it, another version wrote
@@ -78,6 +84,11 @@ def open_data_folder(path: Path) -> Generator[DataFolder]:
     """
     folder = DataFolder(path.absolute())
     with _held(folder):
+        if folder.restoring.exists() and not to_restore:
+            raise SetupError(
+                f"A restore into {folder.path} was broken off, and its database is not whole: "
+                f"repeat journeyline restore FILE --data {path}"
+            )
         _check(folder, _read_versions(folder))
         _write_versions(folder)
         try:

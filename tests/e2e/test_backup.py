@@ -70,6 +70,22 @@ def test_an_older_database_heals_by_reading_the_log_again(
     assert command("verify", "--quiet", "--data", product.data).code == 0
 
 
+def test_a_folder_with_another_log_is_left_as_it_was(
+    product: Product, command: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "journeyline.backup"
+    assert command("backup", file, "--data", product.data).code == 0
+    with product_at(tmp_path / "other") as other:
+        other.start()
+        other.stop()
+        secrets = (other.data / "secrets.json").read_bytes()
+        refused = command("restore", file, "--yes", "--data", other.data)
+        assert (refused.code, "another log" in refused.err) == (1, True)
+        assert (other.data / "secrets.json").read_bytes() == secrets
+        other.start()
+        other.stop()
+
+
 def test_what_is_no_backup_is_refused(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("nothing", "utf-8")

@@ -181,3 +181,14 @@ def test_a_database_without_its_version_is_refused(tmp_path: Path) -> None:
     _record(tmp_path / "data", Versions(data_format=1, journeyline="0.1.0"))
     (tmp_path / "data" / "postgres" / "cluster").mkdir(parents=True)
     assert "PG_VERSION" in _refusal(tmp_path / "data")
+
+
+def test_a_folder_in_which_a_restore_was_broken_off_is_only_restored_again(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    with open_data_folder(path) as folder:
+        folder.restoring.touch()
+    assert "journeyline restore FILE" in _refusal(path)
+    with open_data_folder(path, to_restore=True) as folder:
+        folder.restoring.unlink()
+    with open_data_folder(path):
+        assert path.exists()
