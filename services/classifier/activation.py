@@ -40,7 +40,7 @@ INSERT INTO activations (model_id, key, activated_at, recorded_at, is_rollback)
 VALUES ($1, $2, $3, $3, $4)
 """
 _DECIDE: Final = """
-UPDATE transitions SET decided_at = $2
+UPDATE transitions SET decided_at = $2, told_id = NULL, told_n = NULL
  WHERE model_id = $1 AND decided_at < $2 AND (superseded_at IS NULL OR superseded_at >= $2)
 """
 _TAKE_BACK: Final = """

@@ -499,6 +499,9 @@ transitions = Table(
     Column("cause", JSON, nullable=False),
     Column("decided_at", Moment, nullable=False),
     Column("superseded_at", Moment),
+    Column("told_id", Text(collation="C")),
+    Column("told_n", Integer),
+    Index("transitions_told", "told_id", postgresql_where=text("told_id IS NOT NULL")),
 )
 
 outbox = Table(

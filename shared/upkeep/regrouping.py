@@ -45,6 +45,7 @@ _FORGET: Final = (
 _INHERIT: Final = """
 UPDATE transitions t
    SET customer_id = gone.heir,
+       told_id = coalesce(t.told_id, t.id), told_n = coalesce(t.told_n, t.n),
        n = t.n + coalesce((SELECT max(h.n) FROM transitions h
                             WHERE h.customer_id = gone.heir AND h.model_id = t.model_id
                               AND h.id = t.id), 0)

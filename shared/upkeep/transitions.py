@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -24,7 +24,8 @@ UPDATE transitions t SET superseded_at = $5
     AS gone (customer_id, model_id, id, n)
  WHERE t.customer_id = gone.customer_id AND t.model_id = gone.model_id
    AND t.id = gone.id AND t.n = gone.n
-RETURNING t.customer_id, t.model_id, t.id, t.n, t.decided_at
+RETURNING t.customer_id, t.model_id, t.id, t.n, t.decided_at,
+          coalesce(t.told_id, t.id) AS told_id, coalesce(t.told_n, t.n) AS told_n
 """
 _WITHDRAW: Final = """
 DELETE FROM transitions t
@@ -37,9 +38,11 @@ _ASSERT: Final = """
 INSERT INTO transitions (customer_id, model_id, id, at, axis, kind, from_key, to_key, cycle, rule,
                          cause, decided_at, n)
 SELECT customer_id, model_id, id, at, axis, kind, from_key, to_key, cycle, rule, cause::json, $12,
-       coalesce((SELECT max(t.n) FROM transitions t
-                  WHERE t.customer_id = given.customer_id AND t.model_id = given.model_id
-                    AND t.id = given.id), 0) + 1
+       greatest(coalesce((SELECT max(t.n) FROM transitions t
+                           WHERE t.customer_id = given.customer_id
+                             AND t.model_id = given.model_id AND t.id = given.id), 0),
+                coalesce((SELECT max(t.told_n) FROM transitions t
+                           WHERE t.told_id = given.id), 0)) + 1
   FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[],
               $7::text[], $8::text[], $9::integer[], $10::text[], $11::text[])
     AS given (customer_id, model_id, id, at, axis, kind, from_key, to_key, cycle, rule, cause)
@@ -48,6 +51,7 @@ RETURNING customer_id, model_id, id, n
 _REKEY: Final = """
 UPDATE transitions t
    SET customer_id = moved.new_customer_id, id = moved.new_id,
+       told_id = coalesce(t.told_id, t.id), told_n = coalesce(t.told_n, t.n),
        n = coalesce((SELECT max(h.n) FROM transitions h
                       WHERE h.customer_id = moved.new_customer_id AND h.model_id = t.model_id
                         AND h.id = moved.new_id), 0) + 1
@@ -60,8 +64,21 @@ _encoder: Final = msgspec.json.Encoder()
 
 Numbers: TypeAlias = Mapping[tuple[JourneyKey, str], int]
 """The assertion numbers of transitions, by journey and id."""
-Decisions: TypeAlias = Mapping[tuple[JourneyKey, str, int], Instant]
-"""When transitions were decided, by journey, id and assertion number."""
+
+
+class Telling(NamedTuple):
+    """As what a transition was told, and when it was decided.
+
+    Another customer may have it since, under another id; whoever was told knows it by this one.
+    """
+
+    id: str
+    n: int
+    decided_at: Instant
+
+
+Tellings: TypeAlias = Mapping[tuple[JourneyKey, str, int], Telling]
+"""As what transitions were told, by journey, id and assertion number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +95,7 @@ class Wording:
     """What messages say beside the moves themselves; they are told ``at`` that time."""
 
     numbers: Numbers
-    decided: Decisions
+    told: Tellings
     backfilled: Backfilled
     at: Instant
 
@@ -113,12 +130,12 @@ async def publish(
         return
     published = [change for change in changes if change.model.published]
     unpublished = [change for change in changes if not change.model.published]
-    decided = await _supersede(connection, published, decided_at)
+    told = await _supersede(connection, published, decided_at)
     if gone := _retracted(unpublished):
         await connection.execute(_WITHDRAW, *gone)
     numbers = await _assert(connection, changes, decided_at)
     backfilled = await read_backfilled(connection, _moves(published))
-    wording = Wording(numbers, decided, backfilled, decided_at)
+    wording = Wording(numbers, told, backfilled, decided_at)
     messages = [
         (change.key.customer_id, kind, data)
         for change in published
@@ -129,13 +146,13 @@ async def publish(
 
 async def _supersede(
     connection: asyncpg.Connection, changes: Sequence[Change], at: Instant
-) -> Decisions:
-    """Take back what *changes* take back, and return when each of it had been decided."""
+) -> Tellings:
+    """Take back what *changes* take back, and return as what each of it had been told."""
     gone = _retracted(changes)
     rows = await connection.fetch(_SUPERSEDE, *gone, datetime_of(at)) if gone else []
     return {
-        (JourneyKey(row["customer_id"], row["model_id"]), row["id"], row["n"]): instant_of(
-            row["decided_at"]
+        (JourneyKey(row["customer_id"], row["model_id"]), row["id"], row["n"]): Telling(
+            row["told_id"], row["told_n"], instant_of(row["decided_at"])
         )
         for row in rows
     }
@@ -186,18 +203,19 @@ def _moves(changes: Sequence[Change]) -> Iterator[Move]:
 def _messages(change: Change, wording: Wording) -> list[tuple[str, JsonObject]]:
     retracted, asserted = change.restatement.retracted, change.restatement.asserted
     past = historical([gone.move for gone in retracted], wording.backfilled)
+    tellings = [wording.told[change.key, gone.id, gone.n] for gone in retracted]
     taken_back = [
         (
             "journey.transition_retracted",
             {
-                **_data(change, gone.id, gone.move),
-                "n": gone.n,
-                "decided_at": rfc3339(wording.decided[change.key, gone.id, gone.n]),
+                **_data(change, told.id, gone.move),
+                "n": told.n,
+                "decided_at": rfc3339(told.decided_at),
                 "superseded_at": rfc3339(wording.at),
                 "historical": is_past,
             },
         )
-        for gone, is_past in zip(retracted, past, strict=True)
+        for gone, told, is_past in zip(retracted, tellings, past, strict=True)
     ]
     past = historical([move for _, move in asserted], wording.backfilled)
     said = [

@@ -151,6 +151,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "transitions.kind": DELETED,
     "transitions.rule": DELETED,
     "transitions.to_key": DELETED,
+    "transitions.told_id": DIGEST,
     "webhooks.disabled_reason": TOLD,
     "webhooks.events": SETTING,
     "webhooks.id": OURS,
