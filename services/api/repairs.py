@@ -29,7 +29,7 @@ class Repair:
     """What to do to an item before it is judged anew.
 
     Attributes:
-        item: Takes the place of what was sent; the others are then not used.
+        item: Takes the place of what was sent; then there is nothing else to do.
         move: From path to path, dotted: a value that stands in the wrong member goes into the
             right one. Where there is nothing to move, nothing is done.
         patch: A JSON merge patch (RFC 7396), applied after the moves.
@@ -63,12 +63,16 @@ def repaired(held: Held, repair: Repair) -> bytes:
     """Return what was sent, in the native form, after its repair, as JSON.
 
     Raises:
-        Invalid: There is nothing that moves and a patch could be applied to.
+        Invalid: There is nothing that moves and a patch could be applied to, or a whole item is
+            given beside them.
     """
+    is_changed = bool(repair.move) or repair.patch is not None
     if repair.item is not None:
+        if is_changed:
+            message = "must stand alone: give a whole item, or moves and a patch to what was sent"
+            raise Invalid(f"item {message}", faults=[Fault("item", "invalid_value", message)])
         return _encoder.encode(repair.item)
     native = held.raw if held.item is None else held.item
-    is_changed = bool(repair.move) or repair.patch is not None
     if not is_changed and (held.format is None or held.item is not None):
         return native
     if (fault := _fault_of(held)) is not None:

@@ -90,6 +90,14 @@ def test_of_another_format_the_touchpoint_that_was_read_out_of_it_is_repaired() 
     assert repaired(held, Repair()) == held.item
 
 
+@pytest.mark.parametrize(
+    "repair", [Repair(item={"a": 1}, patch={"a": 2}), Repair(item={"a": 1}, move={"a": "b"})]
+)
+def test_a_whole_item_stands_alone(repair: Repair) -> None:
+    with pytest.raises(Invalid, match="item must stand alone"):
+        repaired(Held(b"{}", 2), repair)
+
+
 def test_what_could_not_be_read_as_a_touchpoint_needs_a_whole_item_even_unrepaired() -> None:
     held = Held(b'{"id": "evt_1"}', 15, "stripe")
     for repair in (Repair(), Repair(patch={"type": "sale"}), Repair(move={"id": "event_id"})):
