@@ -81,7 +81,11 @@ def _customers(wanted: CustomerFilter, arguments: Arguments) -> str:
         return _ALL
     prefix = arguments.add(wanted.prefix, "text")
     if wanted.prefix_kind is None:
-        return _KNOWN_BY.format(identifiers=_OF_ANY_KIND.format(prefix=prefix))
+        identifiers = _OF_ANY_KIND.format(prefix=prefix)
+        if wanted.prefix != wanted.prefix.lower():  # as addresses are stored
+            address = arguments.add(wanted.prefix.lower(), "text")
+            identifiers += " UNION ALL " + _OF_A_KIND.format(kind="'email'", prefix=address)
+        return _KNOWN_BY.format(identifiers=identifiers)
     kind = arguments.add(wanted.prefix_kind, "text")
     return _KNOWN_BY.format(identifiers=_OF_A_KIND.format(kind=kind, prefix=prefix))
 

@@ -50,6 +50,8 @@ ADA, BOB, NOBODY = "user_id:ada", "email:bob@x.org", "anonymous_id:bo"
         ({"q": "user_id:a"}, [ADA]),
         ({"q": "bo"}, [NOBODY, BOB]),
         ({"q": "email:BOB@"}, [BOB]),
+        ({"q": "BOB@"}, [BOB]),
+        ({"q": "ADA"}, []),
         ({"q": "%"}, []),
         ({"model": "shop", "stage": "nowhere"}, []),
     ],

@@ -51,6 +51,7 @@ ASKED = (
     "/v1/customers?q=user_id:filler_199",
     "/v1/customers?q=filler_199",
     "/v1/customers?q=nobody",
+    "/v1/customers?q=Nobody",
     "/v1/identifiers/shared",
     "/v1/audit",
 )
