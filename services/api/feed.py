@@ -22,8 +22,9 @@ BEGINNING: Final = 0
 
 
 class ToldTransition(TransitionItem, frozen=True, tag="transition"):
-    """A transition as everybody was told of it; assertion ``n`` of ``id``, message ``seq``.
+    """A transition as everybody was told of it; assertion ``n`` of ``id``.
 
+    ``seq`` is its number in the feed, which has no gaps but those that erasures leave.
     ``historical`` ones were caused by a backfill.
     """
 
@@ -145,5 +146,5 @@ def _item(row: asyncpg.Record) -> FeedItem:
         customer_id=told.customer_id,
         historical=told.historical,
         n=told.n,
-        seq=row["seq"],
+        seq=row["feed_seq"],
     )

@@ -6,7 +6,8 @@ over, by ``seq``: without gaps, in transactions that follow each other, so that 
 always a beginning of the feed. Messages about one customer keep their order, because transactions
 that speak of one customer wait for each other.
 
-``seq`` is what everybody outside goes by: the feed, the stream, webhooks, and whoever relays.
+``seq`` is what everybody goes by: the feed, the stream, webhooks, and whoever relays. Messages of
+the feed have a second number, ``feed_seq``, among themselves: what a follower sees has no gaps.
 """
 
 import asyncio
@@ -37,13 +38,21 @@ _LOCK: Final = "SELECT pg_try_advisory_xact_lock(x'666565642D736571'::bigint)"  
 _OLDEST: Final = "SELECT created_at FROM outbox WHERE seq IS NULL ORDER BY id LIMIT 1"
 _NUMBER: Final = """
 WITH waiting AS (
-    SELECT id, row_number() OVER (ORDER BY id) AS place
-      FROM (SELECT id FROM outbox WHERE seq IS NULL ORDER BY id LIMIT $1) first
+    SELECT id, row_number() OVER (ORDER BY id) AS place, in_feed,
+           count(*) FILTER (WHERE in_feed) OVER (ORDER BY id) AS place_in_feed
+      FROM (SELECT id, type IN ('journey.transition', 'journey.transition_retracted') AS in_feed
+              FROM outbox WHERE seq IS NULL ORDER BY id LIMIT $1) first
+), more AS (
+    SELECT count(*) AS messages, count(*) FILTER (WHERE in_feed) AS in_feed FROM waiting
 ), moved AS (
-    UPDATE feed SET published = published + (SELECT count(*) FROM waiting)
-    RETURNING published - (SELECT count(*) FROM waiting) AS before
+    UPDATE feed
+       SET published = published + more.messages, transitions = transitions + more.in_feed
+      FROM more
+    RETURNING published - more.messages AS before, transitions - more.in_feed AS before_in_feed
 )
-UPDATE outbox SET seq = moved.before + waiting.place
+UPDATE outbox
+   SET seq = moved.before + waiting.place,
+       feed_seq = CASE WHEN waiting.in_feed THEN moved.before_in_feed + waiting.place_in_feed END
   FROM waiting, moved
  WHERE outbox.id = waiting.id
 """

@@ -509,6 +509,7 @@ outbox = Table(
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("seq", BigInteger, unique=True),
+    Column("feed_seq", BigInteger),
     Column("customer_id", Uuid),
     Column("type", Text, nullable=False),
     Column("data", JSON, nullable=False),
@@ -531,6 +532,7 @@ feed = Table(
     metadata,
     Column("only_row", Boolean, primary_key=True, server_default=text("true")),
     Column("published", BigInteger, nullable=False, server_default=text("0")),
+    Column("transitions", BigInteger, nullable=False, server_default=text("0")),
     Column("forgotten", BigInteger, nullable=False, server_default=text("0")),
 )
 

@@ -9,7 +9,7 @@ RETRACTION: Final = "journey.transition_retracted"
 
 _BOUNDS: Final = "SELECT published, forgotten FROM feed"
 _TRANSITIONS: Final = """
-SELECT seq, type, data FROM outbox
+SELECT seq, feed_seq, type, data FROM outbox
  WHERE seq > $1 AND type IN ('journey.transition', 'journey.transition_retracted')
  ORDER BY seq LIMIT $2
 """
@@ -30,6 +30,6 @@ async def read_feed_bounds(connection: asyncpg.Connection) -> FeedBounds:
 async def read_told_transitions(
     connection: asyncpg.Connection, after: int, limit: int
 ) -> list[asyncpg.Record]:
-    """Return seq, type and data of transitions told and taken back behind *after*, in order."""
+    """Return in order what was told and taken back behind *after*: both numbers, type and data."""
     rows: list[asyncpg.Record] = await connection.fetch(_TRANSITIONS, after, limit)
     return rows

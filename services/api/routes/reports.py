@@ -62,9 +62,10 @@ def _as_csv(name: str, content: JsonObject) -> Response:
     rows = [row for row in items if isinstance(row, dict)] if isinstance(items, list) else []
     columns = [key for key, value in rows[0].items() if _is_single(value)] if rows else []
     out = io.StringIO()
-    writer = csv.DictWriter(out, columns, extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
+    if columns:
+        writer = csv.DictWriter(out, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
     headers = {"Content-Disposition": f'attachment; filename="journeyline-{name}.csv"'}
     return Response(out.getvalue(), headers=headers, media_type="text/csv")
 

@@ -52,6 +52,7 @@ class Follower:
         self._client = client
         self._asked: dict[str, str] = {"limit": str(limit)}
         self.seen: list[tuple[str, str, int]] = []
+        self.numbers: list[int] = []
 
     async def read(self) -> bool:
         """Read one page; tell whether anything was on it."""
@@ -59,6 +60,7 @@ class Follower:
         page = answer.raise_for_status().json()
         self._asked["cursor"] = page["next"]
         self.seen += [(item["kind"], item["id"], item["n"]) for item in page["items"]]
+        self.numbers += [item["seq"] for item in page["items"]]
         return bool(page["items"])
 
     async def follow(self, writing: asyncio.Event) -> None:
@@ -102,6 +104,7 @@ async def test_two_classifiers_write_and_every_follower_sees_each_message_once(
     assert any(kind == "retraction" for kind, _, _ in told)
     for follower in followers:
         assert follower.seen == told
+        assert follower.numbers == list(range(1, len(told) + 1))
     for customer in {row["customer_id"] for row in rows}:
         of_customer = [int(str(row["row"])) for row in rows if row["customer_id"] == customer]
         assert of_customer == sorted(of_customer)

@@ -52,6 +52,28 @@ async def test_messages_are_numbered_from_one_without_gaps(classifier: Classifie
     assert await feed(classifier) == [(1, "a"), (2, "b"), (3, "c")]
 
 
+async def test_messages_of_the_feed_have_numbers_without_gaps_among_themselves(
+    classifier: Classifier,
+) -> None:
+    kinds = ["transition", "merged", "transition_retracted", "merged", "transition", "transition"]
+    for kind in kinds:
+        name = f"journey.{kind}" if kind.startswith("transition") else f"customer.{kind}"
+        async with transaction(classifier.engine) as connection:
+            await tell(connection, [(ANA, name, {"text": kind})], at=START)
+        if kind == "transition_retracted":
+            assert await publisher(classifier).publish() == 3
+    assert await publisher(classifier).publish() == 3
+    rows = await classifier.rows("SELECT seq, feed_seq FROM outbox ORDER BY seq")
+    assert [(row["seq"], row["feed_seq"]) for row in rows] == [
+        (1, 1),
+        (2, None),
+        (3, 2),
+        (4, None),
+        (5, 3),
+        (6, 4),
+    ]
+
+
 async def test_what_is_not_committed_gets_no_number_and_leaves_no_gap(
     classifier: Classifier,
 ) -> None:
