@@ -124,8 +124,8 @@ SHARED_IDENTIFIERS: Final = Gauge(
 )
 QUARANTINED: Final = Counter("quarantined_total", "Items put into the quarantine.", ("reason",))
 
-API_REPLICA_SERVES: Final = Gauge(
-    "api_replica_serves", "Whether reads go to the replica; 0 also where there is none."
+API_REPLICA_UP: Final = Gauge(
+    "api_replica_up", "Whether reads go to the replica; 0 also where there is none."
 )
 API_STREAMS: Final = Gauge("api_streams_open", "Streams of transitions that are open.")
 WEBHOOK_ATTEMPTS: Final = Counter(

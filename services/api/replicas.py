@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.api.transactions import SETTLED, asking
 from shared.errors import DatabaseUnavailable
 from shared.instants import Instant, instant_of
-from shared.metrics import API_REPLICA_SERVES
+from shared.metrics import API_REPLICA_UP
 
 log = structlog.get_logger()
 
@@ -116,7 +116,7 @@ class Replica:
         if self.trouble is None:
             log.warning("replica_rests", why=why)
         self.trouble = why
-        API_REPLICA_SERVES.set(0)
+        API_REPLICA_UP.set(0)
 
     async def _look_at_primary(self) -> None:
         async with asking(self._primary) as connection:
@@ -139,7 +139,7 @@ class Replica:
         elif self.trouble is not None:
             log.info("replica_serves", before=self.trouble)
             self.trouble = None
-            API_REPLICA_SERVES.set(1)
+            API_REPLICA_UP.set(1)
 
 
 async def place_of(connection: asyncpg.Connection) -> int:

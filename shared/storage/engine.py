@@ -109,10 +109,10 @@ async def in_turn(engine: AsyncEngine) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def _lent(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]:
-    lent = await engine.raw_connection()
+    lent = await _taken(engine)
     while (driver := _driver(lent)).is_closed():
         lent.invalidate()
-        lent = await engine.raw_connection()
+        lent = await _taken(engine)
     cut_off = False
     try:
         yield driver
@@ -124,6 +124,20 @@ async def _lent(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection]:
             lent.invalidate()
         else:
             lent.close()
+
+
+async def _taken(engine: AsyncEngine) -> PoolProxiedConnection:
+    """Take a connection of the pool; raises what the driver did if a new one cannot be made.
+
+    SQLAlchemy's dialect wraps that in an error of its own, which none of its layers above the pool
+    is here to translate.
+    """
+    try:
+        return await engine.raw_connection()
+    except engine.dialect.loaded_dbapi.Error as error:
+        if error.__cause__ is None:
+            raise
+        raise error.__cause__ from error
 
 
 async def driver_of(connection: AsyncConnection) -> asyncpg.Connection:

@@ -2,10 +2,12 @@
 
 import asyncio
 
+import asyncpg
 import pytest
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.storage.engine import checked_out, driver_of, open_engine
+from shared.storage.engine import OUTAGES, checked_out, driver_of, open_engine
 
 
 @pytest.mark.parametrize("cut_off_by", [asyncio.CancelledError, TimeoutError])
@@ -83,3 +85,14 @@ async def test_locks_that_only_the_driver_takes_are_held_until_the_transaction_e
                 assert not await other.fetchval("SELECT pg_try_advisory_lock(42)")
         async with checked_out(engine) as other:
             assert await other.fetchval("SELECT pg_try_advisory_xact_lock(42)")
+
+
+async def test_a_server_that_takes_no_connection_is_an_outage_in_its_own_words(
+    database_url: str,
+) -> None:
+    nowhere = make_url(database_url).set(database="nowhere").render_as_string(hide_password=False)
+    async with open_engine(nowhere) as engine:
+        with pytest.raises(asyncpg.InvalidCatalogNameError) as refused:
+            async with checked_out(engine):
+                pass
+        assert isinstance(refused.value, OUTAGES)
