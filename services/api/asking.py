@@ -71,6 +71,20 @@ def described(model: type[Parameters]) -> JsonObject:
     }
 
 
+def document_body(description: str) -> JsonObject:
+    """Return ``openapi_extra`` for a route whose body is a document, in YAML or JSON."""
+    return {
+        "requestBody": {
+            "required": True,
+            "description": f"{description}; up to 256 KiB",
+            "content": {
+                "application/yaml": {"schema": {"type": "string"}},
+                "application/json": {"schema": {"type": "object"}},
+            },
+        }
+    }
+
+
 def _inlined(schema: JsonValue, definitions: JsonObject) -> JsonValue:
     """Return *schema* with what it refers to in the places of the references."""
     if isinstance(schema, list):

@@ -21,7 +21,7 @@ from services.api.readers.stage_models import find_published_model
 from services.api.resources import Resources
 from shared.identity.identifiers import KIND_PATTERN
 from shared.journey.model import StageModel
-from shared.storage.personas import find_persona
+from shared.storage.personas import match_of_persona
 from shared.storage.watermark import load_watermark
 from shared.touchpoints import JsonObject
 
@@ -51,9 +51,7 @@ async def list_customers(resources: Resources, asked: CustomerListParameters) ->
     async with resources.databases.reading() as connection:
         row = await find_published_model(connection, asked.model)
         model = (await resources.programs.load(connection, row)).model
-        persona = None
-        if asked.persona is not None:
-            persona = (await find_persona(connection, asked.persona)).persona.match
+        persona = await match_of_persona(connection, asked.persona)
         wanted = replace(customer_filter(row.id, model, asked), persona=persona)
         rows = await read_customers(connection, wanted, after.id, asked.limit + 1)
         total, estimated = await count_customers(connection, wanted)

@@ -8,6 +8,7 @@ import msgspec
 
 from shared.errors import NotFound
 from shared.instants import Instant, datetime_of
+from shared.journey.matchers import Matcher
 from shared.journey.personas import Persona, persona_of
 from shared.storage.audit import Act, record_act
 
@@ -44,6 +45,15 @@ async def find_persona(connection: asyncpg.Connection, key: str) -> StoredPerson
     if row is None:
         raise _none_of(key)
     return _stored(row)
+
+
+async def match_of_persona(connection: asyncpg.Connection, key: str | None) -> Matcher | None:
+    """Return what the persona *key* matches; None, which is everybody, where none is asked for.
+
+    Raises:
+        NotFound: there is none of that key.
+    """
+    return None if key is None else (await find_persona(connection, key)).persona.match
 
 
 async def put_persona(

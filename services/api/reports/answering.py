@@ -31,7 +31,7 @@ from services.api.reports.report import Report
 from services.api.resources import Resources
 from shared.errors import Fault, Overloaded, Unreadable
 from shared.instants import EARLIEST, LATEST, rfc3339
-from shared.storage.personas import find_persona
+from shared.storage.personas import match_of_persona
 from shared.storage.watermark import load_watermark
 from shared.touchpoints import JsonObject
 
@@ -119,9 +119,7 @@ async def _question(
     connection: asyncpg.Connection, resources: Resources, asked: ReportParameters
 ) -> ReportQuestion:
     row = await find_published_model(connection, asked.model)
-    persona = None
-    if asked.persona is not None:
-        persona = (await find_persona(connection, asked.persona)).persona.match
+    persona = await match_of_persona(connection, asked.persona)
     question = ReportQuestion(
         model_id=row.id,
         model=(await resources.programs.load(connection, row)).model,

@@ -10,7 +10,12 @@ from services.api.readers.arguments import Arguments
 from services.api.reports.drilling import Drills, Part
 from services.api.reports.facts import newcomers, touches
 from services.api.reports.parameters import ChannelsDrill, ChannelsParameters
-from services.api.reports.questions import ReportQuestion, of_customers, within_time
+from services.api.reports.questions import (
+    ReportQuestion,
+    of_customers,
+    on_channels,
+    within_time,
+)
 from services.api.reports.report import Report
 from services.api.reports.tallies import MEDIAN, share, tally
 from shared.instants import EARLIEST
@@ -46,11 +51,8 @@ SELECT s.customer_id, s.at, s.tie, s.source, s.event_id, s.type, s.channel AS to
 def _won(question: ReportQuestion, arguments: Arguments) -> str:
     stages = [stage.key for stage in question.model.stages if stage.role in CUSTOMER_ROLES]
     begun = replace(question, channels=())
-    channels = "true"
-    if question.channels:
-        channels = f"c.channel = ANY({arguments.add(list(question.channels), 'text[]')})"
     return _WON.format(
-        channels=channels,
+        channels=on_channels(question, arguments, "c.channel"),
         model=arguments.add(question.model_id, "smallint"),
         stages=arguments.add(stages, "text[]"),
         newcomers=newcomers(begun, arguments),
@@ -59,16 +61,12 @@ def _won(question: ReportQuestion, arguments: Arguments) -> str:
 
 def _switches(question: ReportQuestion, arguments: Arguments) -> str:
     around = replace(question, start=max(EARLIEST, question.start - question.within))
-    channels = "true"
-    if question.channels:
-        wanted = arguments.add(list(question.channels), "text[]")
-        channels = f"(s.channel = ANY({wanted}) OR s.before = ANY({wanted}))"
     return _SWITCHES.format(
         around=within_time("t.effective_at", around, arguments),
         who=of_customers(question, arguments),
         within=arguments.add(timedelta(microseconds=question.within), "interval"),
         when=within_time("s.at", question, arguments),
-        channels=channels,
+        channels=on_channels(question, arguments, "s.channel", "s.before"),
     )
 
 

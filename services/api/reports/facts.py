@@ -12,6 +12,7 @@ from services.api.reports.questions import (
     ReportQuestion,
     met_on_channels,
     of_customers,
+    on_channels,
     within_time,
 )
 from shared.catalogue.friction import friction_matcher
@@ -94,14 +95,11 @@ def touches(question: ReportQuestion, arguments: Arguments) -> str:
     ``moved`` tells whether it was this touchpoint that moved the customer there, and ``friction``
     whether it hurt.
     """
-    channels = "true"
-    if question.channels:
-        channels = f"t.channel = ANY({arguments.add(list(question.channels), 'text[]')})"
     return _TOUCHES.format(
         model=arguments.add(question.model_id, "smallint"),
         when=within_time("t.effective_at", question, arguments),
         who=of_customers(question, arguments),
-        channels=channels,
+        channels=on_channels(question, arguments, "t.channel"),
         friction=condition_of(friction_matcher(), TOUCHPOINT, arguments),
     )
 

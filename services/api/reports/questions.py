@@ -46,6 +46,14 @@ def within_time(column: str, question: ReportQuestion, arguments: Arguments) -> 
     return f"{column} >= {start} AND {column} < {end}"
 
 
+def on_channels(question: ReportQuestion, arguments: Arguments, *columns: str) -> str:
+    """Return the condition that one of *columns* is a channel asked for, if any was."""
+    if not question.channels:
+        return "true"
+    wanted = arguments.add(list(question.channels), "text[]")
+    return f"({' OR '.join(f'{column} = ANY({wanted})' for column in columns)})"
+
+
 def of_customers(question: ReportQuestion, arguments: Arguments) -> str:
     """Return the condition on customers, ``c``, where touchpoints have their channels."""
     parts = []

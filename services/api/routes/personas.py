@@ -5,6 +5,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request, Response
 
 from services.api.answers import json_answer
+from services.api.asking import document_body
 from services.api.guards import MODELS_READ, MODELS_WRITE
 from services.api.moments import moment_text
 from services.api.parameters import NoParameters
@@ -26,16 +27,7 @@ router = APIRouter(tags=["models"])
 
 Writer = Annotated[Principal, MODELS_WRITE]
 
-_DOCUMENT: Final[JsonObject] = {
-    "requestBody": {
-        "required": True,
-        "description": "`match`, a matcher of stage models, and perhaps `title`; up to 256 KiB",
-        "content": {
-            "application/yaml": {"schema": {"type": "string"}},
-            "application/json": {"schema": {"type": "object"}},
-        },
-    }
-}
+_DOCUMENT: Final = document_body("`match`, a matcher of stage models, and perhaps `title`")
 
 
 @router.get("/v1/personas", dependencies=[MODELS_READ])

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services.api.acting import hand_of
 from services.api.answers import json_answer
+from services.api.asking import document_body
 from services.api.guards import ADMIN, POLICY_READ
 from services.api.moments import moment_text
 from services.api.parameters import NoParameters, PolicyParameters
@@ -22,16 +23,7 @@ from shared.upkeep.transactions import began_at, transaction
 
 router = APIRouter(tags=["links"])
 
-_DOCUMENT: Final[JsonObject] = {
-    "requestBody": {
-        "required": True,
-        "description": "the policy itself, up to 256 KiB",
-        "content": {
-            "application/yaml": {"schema": {"type": "string"}},
-            "application/json": {"schema": {"type": "object"}},
-        },
-    }
-}
+_DOCUMENT: Final = document_body("the policy itself")
 
 
 @router.get("/v1/policy", dependencies=[POLICY_READ])

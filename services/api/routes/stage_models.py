@@ -7,6 +7,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from services.api.answers import json_answer
+from services.api.asking import document_body
 from services.api.bodies import NamedRollback, WantedRollback
 from services.api.guards import MODELS_READ, MODELS_WRITE
 from services.api.moments import moment_text, optional_moment_text
@@ -31,16 +32,7 @@ router = APIRouter(tags=["models"])
 
 Writer = Annotated[Principal, MODELS_WRITE]
 
-_DOCUMENT: Final[JsonObject] = {
-    "requestBody": {
-        "required": True,
-        "description": "the stage model itself, up to 256 KiB",
-        "content": {
-            "application/yaml": {"schema": {"type": "string"}},
-            "application/json": {"schema": {"type": "object"}},
-        },
-    }
-}
+_DOCUMENT: Final = document_body("the stage model itself")
 
 _LATER: Final[dict[int | str, dict[str, Any]]] = {
     202: {"description": "not done within `timeout`: `progress` says how far it is, and it goes on"}
